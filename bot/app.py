@@ -1,0 +1,150 @@
+"""The composition root: joins everything; nobody imports it but the commands that start a process."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import redis
+from flask import Flask
+from sqlalchemy import text
+
+from bot.catalogue import Catalogue
+from bot.channels.africastalking import AfricasTalking
+from bot.channels.twilio import Twilio
+from bot.chores import Chores
+from bot.config import Settings
+from bot.logs import quiet_libraries
+from bot.messages import Receipt
+from bot.sealing import Seal
+from bot.services import Services
+from bot.talk import Setting
+from bot.turn import take_turn
+from bot.worker import Worker
+from circulation.attempts import Attempts
+from circulation.codes import CodeKeys
+from circulation.pins import Pins
+from circulation.rules import Rules
+from circulation.values import unpack
+from flows import FLOWS
+from payments.carrier_bill import CarrierBill
+from storage import outbox
+from storage.conversations import WAKE, Conversations
+from storage.database import Database
+from webhooks import health, sms, ussd
+
+REDIS_SECONDS = 2.0
+LONGEST_BODY = 64 * 1024
+
+DEMO_CAST = (
+    ("Amina", "+254712000001", "customer"),
+    ("Baraka", "+254712000002", "customer"),
+    ("Till: Soko Bora Westlands", "+254700000101", "till"),
+)
+"""The browser phones of the Kenyan demo data: two customers and a clerk's till."""
+
+
+def build_services(settings: Settings) -> Services:
+    """Open everything one process needs. Nothing is asked of the servers yet."""
+    database = Database(settings.database_url, connections=settings.web_threads + 2)
+    client = redis.Redis.from_url(
+        settings.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+    )
+    seal = Seal(settings.giftline_secret_key.get_secret_value())
+    catalogue = Catalogue(country=settings.country, zone=settings.time_zone)
+    rules = _rules(settings, database, seal)
+    return Services(
+        settings=settings,
+        database=database,
+        redis=client,
+        conversations=Conversations(client, seconds=settings.conversation_seconds),
+        seal=seal,
+        catalogue=catalogue,
+        talk=Setting(
+            flows=FLOWS,
+            catalogue=catalogue,
+            rules=rules,
+            agreements=rules.pins,
+            service_code=settings.service_code,
+            digest_key=seal.key("agreements"),
+        ),
+    )
+
+
+def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
+    """The web application: every door, and in development the browser phones."""
+    settings = settings or Settings()
+    services = services or build_services(settings)
+    quiet_libraries()
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
+    twilio, africastalking = Twilio(settings), AfricasTalking(settings)
+    turn = partial(take_turn, services)
+    app.register_blueprint(sms.blueprint(twilio, africastalking, turn, partial(_record, services.database)))
+    app.register_blueprint(ussd.blueprint(africastalking, turn))
+    app.register_blueprint(
+        health.blueprint({"database": partial(_ask, services.database), "redis": services.redis.ping})
+    )
+    if settings.development:
+        import phones
+
+        cast = [phones.Phone(label, msisdn, role=role) for label, msisdn, role in DEMO_CAST]
+        app.register_blueprint(phones.blueprint(settings, services.redis, cast))
+    return app
+
+
+def build_worker(settings: Settings) -> Worker:
+    """The worker: sends the outbox, does the chores, and is woken by Redis as soon as a text waits."""
+    services = build_services(settings)
+    quiet_libraries()
+    channels = {channel.name: channel for channel in (Twilio(settings), AfricasTalking(settings))}
+    chores = Chores(services.database, services.talk.rules)
+    return Worker(services.database, channels, partial(_render, services.catalogue), _wait_for(services.redis), chores)
+
+
+def _rules(settings: Settings, database: Database, seal: Seal) -> Rules:
+    attempts = Attempts(database)
+    return Rules(
+        country=settings.country,
+        currency=settings.currency,
+        gift_lapse_seconds=settings.gift_lapse_seconds,
+        code_seconds=settings.code_seconds,
+        phone_bill=CarrierBill(settings.phone_bill_limit_minor),
+        sms_provider=settings.sms_provider,
+        service_code=settings.service_code,
+        code_keys=CodeKeys([("1", seal.key("redemption codes"))]),
+        attempts=attempts,
+        pins=Pins(database, attempts, seal.key("pin pepper")),
+    )
+
+
+def _record(database: Database, receipt: Receipt) -> None:
+    with database.begin() as db:
+        outbox.record_receipt(db, receipt)
+
+
+def _ask(database: Database) -> None:
+    with database.begin() as db:
+        db.execute(text("SELECT 1"))
+
+
+def _render(catalogue: Catalogue, language: str, sentence: str, holes: Mapping[str, Any]) -> str:
+    return catalogue.say(language, sentence, unpack(holes))
+
+
+def _wait_for(client: redis.Redis) -> Callable[[float], None]:
+    """Sleep until Redis says that a text waits, or the seconds have passed. Without Redis it only sleeps."""
+    import time
+
+    listener: list[redis.client.PubSub] = []
+
+    def wait(seconds: float) -> None:
+        try:
+            if not listener:
+                listener.append(client.pubsub(ignore_subscribe_messages=True))
+                listener[0].subscribe(WAKE)
+            listener[0].get_message(timeout=seconds)
+        except redis.RedisError:
+            listener.clear()
+            time.sleep(seconds)
+
+    return wait

@@ -1,0 +1,109 @@
+"""`bin/dev`: the whole product on one machine: embedded servers, migrations, demo data, web and worker. Ctrl-C ends all."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+from honcho.manager import Manager
+
+from bot import embedded
+from bot.config import Settings, SettingsRefused
+from circulation.stocking import DEMO, StockRefused, stock
+from storage.database import Database, migrate
+
+READY_SECONDS = 30
+
+
+def main() -> int:
+    """Run until Ctrl-C or SIGTERM; returns the exit code."""
+    os.environ.setdefault("GIFTLINE_MODE", "development")
+    try:
+        settings = Settings()
+    except (SettingsRefused, ValueError) as error:
+        return _cannot(str(error))
+    servers = None
+    if not (settings.database_url and settings.redis_url):
+        try:
+            servers = embedded.start(settings.giftline_data)
+        except (embedded.NotInstalled, embedded.CannotStart) as error:
+            return _cannot(str(error))
+    try:
+        return _run(settings, servers)
+    finally:
+        if servers:
+            servers.stop()
+
+
+def _run(settings: Settings, servers: embedded.Servers | None) -> int:
+    database_url = settings.database_url or (servers.database_url if servers else "")
+    redis_url = settings.redis_url or (servers.redis_url if servers else "")
+    migrate(database_url)
+    demo = _demo(database_url, settings.country)
+    environment = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
+    manager = Manager()
+    for name, command in _procfile().items():
+        manager.add_process(name, f"exec {command}", env=environment)
+    threading.Thread(target=_greet, args=(settings, demo), daemon=True).start()
+    manager.loop()
+    return int(manager.returncode or 0)
+
+
+def _procfile() -> Mapping[str, str]:
+    """The processes of the Procfile that run for good, in this very Python."""
+    lines = (Path(__file__).parent.parent / "Procfile").read_text().splitlines()
+    processes = dict(line.split(": ", 1) for line in lines if ": " in line)
+    return {
+        name: command.replace("python", sys.executable, 1) for name, command in processes.items() if name != "release"
+    }
+
+
+def _demo(database_url: str, country: str) -> list[str]:
+    """Load the country's demo data and say what there is."""
+    path = DEMO / f"{country}.toml"
+    database = Database(database_url, connections=1)
+    try:
+        with database.begin() as db:
+            stocked = stock(db, path)
+    except StockRefused as error:
+        return [f"No demo data for COUNTRY={country} ({error})."]
+    finally:
+        database.close()
+    lines = [
+        f"Demo data for {country}: {stocked.issuers} issuers with {stocked.prices} prices. Stores and their clerks:"
+    ]
+    return [*lines, *(f"  {name}: {', '.join(clerks)}" for name, clerks in stocked.stores)]
+
+
+def _greet(settings: Settings, demo: list[str]) -> None:
+    """Once the web server answers, say where everything is and what to try first."""
+    home = f"http://127.0.0.1:{settings.port}"
+    for _ in range(READY_SECONDS * 10):
+        try:
+            if requests.get(f"{home}/health/ready", timeout=1).ok:
+                break
+        except requests.RequestException:
+            pass
+        time.sleep(0.1)
+    else:
+        print(f"Giftline did not answer at {home} within {READY_SECONDS} seconds; see above.", flush=True)
+        return
+    print("\n".join(["", *demo, "", f"Giftline is ready. Phones in your browser: {home}/phones"]), flush=True)
+    print(
+        f"First thing to try: on Amina's phone dial {settings.service_code}, choose Buy, and follow the screens.\n"
+        "Then Give it to Baraka, accept on his phone, get a code with Pay in a shop,\n"
+        "and text USE <code> <amount> from the till. Ctrl-C stops everything.\n",
+        flush=True,
+    )
+
+
+def _cannot(reason: str) -> int:
+    print(f"Giftline cannot start: {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

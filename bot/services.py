@@ -1,0 +1,25 @@
+"""The frozen bundle handed around: what one process has in its hands. Built in `bot.app`, nowhere else."""
+
+from dataclasses import dataclass
+
+import redis
+
+from bot.catalogue import Catalogue
+from bot.config import Settings
+from bot.sealing import Seal
+from bot.talk import Setting
+from storage.conversations import Conversations
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a turn, a door or the worker may need."""
+
+    settings: Settings
+    database: Database
+    redis: redis.Redis
+    conversations: Conversations
+    seal: Seal
+    catalogue: Catalogue
+    talk: Setting

@@ -1,0 +1,311 @@
+"""take_turn: one message in, one reply out, and whatever it moves moved exactly once.
+
+The order of every turn: SQL commit, then Redis, then the answer. A text, and a USSD turn that moves value, is filed in
+the inbox by the transaction of its effect; a USSD turn that only looks is recognised, when repeated, by the
+conversation itself. What is heard is decided here; what it means, in `bot.talk` and the flows.
+"""
+
+import json
+import random
+import time
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import redis
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bot.conversation import Conversation
+from bot.messages import Inbound, Reply, Unavailable
+from bot.services import Services
+from bot.talk import Attempt, Talk
+from circulation import members
+from circulation.refusals import Refusal
+from storage import inbox, outbox
+from storage.conversations import Place
+from storage.database import may_try_again
+
+log = structlog.get_logger()
+
+TRIES = 5
+"""How often a turn is run again because of another beside it."""
+
+NOTHING_DONE = "Sorry, we cannot answer now. Nothing was charged and nothing was sent. Please try again in a minute."
+NOT_KNOWN = "Sorry, we lost the line while it was being done. Dial again in a minute to see how it ended."
+FAULT = "Sorry, something went wrong on our side. Nothing was charged and nothing was sent. Please try again."
+SENTENCES = (NOTHING_DONE, NOT_KNOWN, FAULT)
+
+
+class _Stale(Exception):
+    """The conversation moved on while this turn was thinking: read it again, and no older than `newer`."""
+
+    def __init__(self, newer: Place | None = None) -> None:
+        super().__init__()
+        self.newer = newer
+
+
+class _AnsweredBefore(Exception):
+    """An exact repeat: this was the answer."""
+
+    def __init__(self, sealed: bytes | None) -> None:
+        super().__init__()
+        self.sealed = sealed
+
+
+class _CommitUnknown(Exception):
+    """The line to the database broke while committing: it may have been done."""
+
+
+def take_turn(services: Services, message: Inbound) -> Reply:
+    """Answer one message. Exactly one effect however often the same message comes.
+
+    Raises Unavailable, with what may truthfully be said, when PostgreSQL or Redis cannot be reached.
+    """
+    person = services.seal.pseudonym(message.msisdn.e164)
+    attempt = Attempt()
+    floor = Place(0, b"")
+    for count in range(TRIES):
+        try:
+            return _Turn(services, message, person, attempt, floor).take()
+        except _AnsweredBefore as before:
+            return _reply_from(services, before.sealed)
+        except _Stale as stale:
+            floor = stale.newer or floor
+        except Refusal as refusal:
+            attempt = Attempt(refusal, signed=True)
+        except _CommitUnknown as unknown:
+            return _look_up(services, message, unknown)
+        except (redis.RedisError, OperationalError, PoolTimeout) as error:
+            if not may_try_again(error):
+                log.error("turn.unavailable", error=type(error).__name__)
+                raise Unavailable(NOTHING_DONE) from error
+            time.sleep(random.uniform(0, 0.02 * (count + 1)))  # noqa: S311 - only to let another turn pass
+        except Exception as error:
+            return _apologise(services, message, person, error)
+    raise Unavailable(NOTHING_DONE)
+
+
+def _apologise(services: Services, message: Inbound, person: bytes, error: Exception) -> Reply:
+    """A fault: everything was rolled back. The person is told, once; the place stays; the operator is alerted."""
+    frames = traceback.extract_tb(error.__traceback__)
+    log.error(
+        "turn.fault", error=type(error).__name__, at=[f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]
+    )
+    if message.channel == "ussd":
+        return Reply(FAULT)
+    try:
+        with services.database.begin() as db:
+            taken = inbox.take(db, message.provider, message.key, person)
+            if taken.fresh:
+                outbox.put(db, [_as_text(message, Reply(FAULT))])
+                inbox.answer(
+                    db,
+                    message.provider,
+                    message.key,
+                    person,
+                    reply=_sealed(services, Reply(FAULT)),
+                    version=taken.version,
+                    body=taken.body,
+                )
+    except (OperationalError, PoolTimeout) as unreachable:
+        raise Unavailable(NOTHING_DONE) from unreachable
+    return Reply(FAULT)
+
+
+def _look_up(services: Services, message: Inbound, unknown: _CommitUnknown) -> Reply:
+    """Whether the broken commit was done is a fact to be read, not guessed."""
+    try:
+        with services.database.begin() as db:
+            sealed = inbox.answered(db, message.provider, message.key)
+    except (DBAPIError, PoolTimeout) as error:
+        raise Unavailable(NOT_KNOWN) from error
+    if sealed is None:
+        raise Unavailable(NOTHING_DONE) from unknown
+    return _reply_from(services, sealed)
+
+
+def _reply_from(services: Services, sealed: bytes | None) -> Reply:
+    if sealed is None:  # filed without an answer: cannot be, both are of one transaction
+        raise Unavailable(NOT_KNOWN)
+    text, more, secret = json.loads(services.seal.open(sealed))
+    return Reply(text, more, secret)
+
+
+def _sealed(services: Services, reply: Reply) -> bytes:
+    return services.seal.seal(json.dumps([reply.text, reply.more, reply.secret]).encode())
+
+
+def _as_text(message: Inbound, reply: Reply) -> outbox.Row:
+    """The answer to a text is a text by the same provider; its words are filled in already."""
+    return outbox.Row(message.provider, message.msisdn.e164, "", "{text}", {"text": reply.text}, reply.secret)
+
+
+class _Work:
+    """The turn's unit of work: one transaction, begun when first needed."""
+
+    def __init__(self, services: Services, message: Inbound, person: bytes, seen: int) -> None:
+        self._services = services
+        self._message = message
+        self._person = person
+        self._seen = seen
+        self._stack = ExitStack()
+        self._db: Connection | None = None
+        self._member: members.Member | None = None
+        self._member_known = False
+        self.taken: inbox.Taken | None = None
+
+    @property
+    def db(self) -> Connection:
+        if self._db is None:
+            self._db = self._stack.enter_context(self._services.database.begin())
+        return self._db
+
+    @property
+    def member(self) -> members.Member | None:
+        if not self._member_known:
+            self._member = members.find(self.db, self._message.msisdn)
+            self._member_known = True
+        return self._member
+
+    def take_in_hand(self) -> None:
+        """File the message, once. Raises when it was answered before, or when SQL knows a newer place than Redis."""
+        if self.taken is None:
+            taken = inbox.take(self.db, self._message.provider, self._message.key, self._person)
+            if not taken.fresh:
+                raise _AnsweredBefore(taken.reply)
+            self.taken = taken
+            if taken.version > self._seen and self._message.channel == "ussd":
+                raise _Stale(Place(taken.version, taken.body))
+
+    def forget_member(self) -> None:
+        """Something was done: who the member is may have changed."""
+        self._member_known = False
+
+    def commit(self) -> None:
+        """Raises _CommitUnknown when the line broke while the answer to COMMIT was awaited."""
+        if self._db is None:
+            return
+        try:
+            self._stack.close()
+        except OperationalError as error:
+            if self.taken is not None and not may_try_again(error):
+                raise _CommitUnknown from error
+            raise
+
+    def roll_back(self, error: BaseException) -> None:
+        self._stack.__exit__(type(error), error, error.__traceback__)
+
+
+@dataclass
+class _Turn:
+    """One run of a turn over the place as it is now."""
+
+    services: Services
+    message: Inbound
+    person: bytes
+    attempt: Attempt
+    floor: Place
+
+    def take(self) -> Reply:
+        place = max(self.services.conversations.load(self.person), self.floor, key=lambda place: place.version)
+        work = _Work(self.services, self.message, self.person, place.version)
+        try:
+            if self.message.channel == "sms":
+                work.take_in_hand()
+            place = self._newest(place, work)
+            conversation = self._opened(place)
+            if conversation.last_key == self.message.key:
+                text, more = conversation.last_reply
+                work.commit()
+                return Reply(text, more)
+            reply = self._talk(conversation, work)
+            conversation.last_key, conversation.last_reply = self.message.key, (reply.text, reply.more)
+            after = Place(place.version + 1, self.services.seal.seal(conversation.to_bytes()))
+            if work.taken is not None:
+                self._file(work, reply, after)
+        except BaseException as error:
+            work.roll_back(error)
+            raise
+        work.commit()
+        self._remember(after, seen=place.version, committed=work.taken is not None)
+        return reply
+
+    def _newest(self, place: Place, work: _Work) -> Place:
+        """The place from Redis, or from SQL where that is newer: Redis was lost, or a crash came before it was told."""
+        if work.taken is not None:
+            return Place(work.taken.version, work.taken.body) if work.taken.version > place.version else place
+        if place.version == 0:
+            sealed = inbox.answered(work.db, self.message.provider, self.message.key)
+            if sealed is not None:
+                raise _AnsweredBefore(sealed)
+            known = inbox.place(work.db, self.person)
+            return Place(*known) if known else place
+        return place
+
+    def _opened(self, place: Place) -> Conversation:
+        return Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
+
+    def _talk(self, conversation: Conversation, work: _Work) -> Reply:
+        message = self.message
+        talk = Talk(self.services.talk, conversation, work, message.msisdn, message.channel, self.attempt)
+        if message.channel == "sms":
+            talk.hear(message.text)
+            return talk.reply()
+        text = message.text
+        same = conversation.session == message.session
+        new = self._new_input(conversation) if same else None
+        conversation.session = message.session
+        if not text:
+            talk.dial()
+        elif not same:
+            talk.lost_place()
+        elif new is None or conversation.shown_on != "ussd":
+            talk.show_again()  # shorter, divergent, or an answer to a screen that is no longer the last one shown
+        else:
+            talk.hear(new)
+        conversation.heard, conversation.digest = len(text), self._digest(text)
+        return talk.reply()
+
+    def _new_input(self, conversation: Conversation) -> str | None:
+        """What was typed since the last turn of this session; None when the transcript does not go on from it."""
+        text, heard = self.message.text, conversation.heard
+        if self._digest(text[:heard]) != conversation.digest or len(text) <= heard:
+            return None
+        if heard == 0:
+            return text
+        return text[heard + 1 :] if text[heard] == "*" else None
+
+    def _digest(self, text: str) -> str:
+        """Transcripts hold PINs: only a keyed digest of them is kept."""
+        return self.services.seal.pseudonym(text).hex()
+
+    def _file(self, work: _Work, reply: Reply, after: Place) -> None:
+        """The reply, the place and (for a text) the answer to be sent are part of the effect's transaction."""
+        message = self.message
+        inbox.answer(
+            work.db,
+            message.provider,
+            message.key,
+            self.person,
+            reply=_sealed(self.services, reply),
+            version=after.version,
+            body=after.body,
+        )
+        if message.channel == "sms":
+            members.reached_by(work.db, message.msisdn, message.provider)
+            outbox.put(work.db, [_as_text(message, reply)])
+
+    def _remember(self, after: Place, *, seen: int, committed: bool) -> None:
+        """Tell Redis. After a commit the reply stands whatever Redis says: SQL knows the place as well."""
+        try:
+            saved = self.services.conversations.save(self.person, after, seen=seen, force=committed, wake=committed)
+        except redis.RedisError as error:
+            if not committed:
+                raise
+            log.warning("turn.place_not_saved", error=type(error).__name__)
+        else:
+            if not saved:
+                raise _Stale

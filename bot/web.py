@@ -1,0 +1,36 @@
+"""The web server: granian serving Flask. `python -m bot.web` runs it on PORT."""
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+
+from bot.config import Settings
+from bot.logs import set_up
+
+
+def application() -> Flask:
+    """The application of one web process."""
+    from bot.app import create_app
+
+    set_up()
+    return create_app()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT. Refuses to start with settings that cannot be used."""
+    settings = Settings()
+    Granian(
+        "bot.web:application",
+        factory=True,
+        address="0.0.0.0",  # noqa: S104 - a provider must reach it; in development bin/dev says 127.0.0.1
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.web_processes,
+        blocking_threads=settings.web_threads,
+        respawn_failed_workers=True,
+        log_access=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What may happen to value: verbs in, refusals out. Knows no conversation, no web, no provider of messages."""

@@ -1,0 +1,117 @@
+"""Basket: what you hold with balances, and what you bought, gave, received and used.
+
+> BASKET              < You hold 2 certificates. 1. Naivas KES 500 2. Giftline KES 1,000 3. Bought 4. Gifts 5. Used
+> 1                   < Naivas: KES 500 left. Number NAI4730259182. 1. Pay with it 2. Give it 3. Where it was used
+"""
+
+from bot.dialog import Choose, Flow, Go, Option, move
+from circulation import wallet
+from circulation.money import Money
+from circulation.refusals import Refusal
+from circulation.wallet import Event
+
+LINES = {
+    "bought": "{at}: {issuer} for {amount}, ref {reference}",
+    "offered": "{at}: {issuer} {amount} to {who}, waiting, ref {reference}",
+    "accepted": "{at}: {issuer} {amount} to {who}, accepted, ref {reference}",
+    "declined": "{at}: {issuer} {amount} to {who}, refused, ref {reference}",
+    "lapsed": "{at}: {issuer} {amount} to {who}, not answered, ref {reference}",
+    "received": "{at}: {issuer} {amount} from {who}, ref {reference}",
+    "used": "{at}: {amount} of {issuer} at {store}, ref {reference}",
+}
+
+
+class Basket(Flow):
+    title = "Basket"
+    keywords = {"BASKET": "open", "BALANCE": "open", "KIKAPU": "open", "SALIO": "open"}
+    steps = [
+        Choose("basket", "Certificates you hold: {count}.", options="contents", drop="restart"),
+        Choose(
+            "certificate",
+            "{issuer}: {balance} left. Number {serial}.",
+            options={"redeem": "Pay with it", "gift": "Give it", "uses": "Where it was used"},
+        ),
+        Choose("uses", "{issuer} was used:", options="certificate_uses"),
+        Choose("bought", "You bought:", options="purchases"),
+        Choose("gifts", "Your gifts:", options="gifts"),
+        Choose("used", "You used:", options="all_uses"),
+        Go("redeem", flow="redeem"),
+        Go("gift", flow="gift"),
+    ]
+    moves = [
+        move("open", "start", "basket"),
+        move("answered", "basket", "certificate"),
+        move("bought", "basket", "bought"),
+        move("gifts", "basket", "gifts"),
+        move("used", "basket", "used"),
+        move("redeem", "certificate", "redeem"),
+        move("gift", "certificate", "gift"),
+        move("uses", "certificate", "uses"),
+        *[move("answered", history, history) for history in ("uses", "bought", "gifts", "used")],
+    ]
+    holes = {
+        "count": 50,
+        "issuer": "W" * 24,
+        "balance": Money(100_000_050, "KES"),
+        "serial": "WWWW0123456789",
+    }
+
+    def contents(self) -> list[Option]:
+        """Each certificate, then the histories."""
+        held = wallet.held(self.db, self.member.id) if self.member else []
+        return [
+            *[Option(one.id, "{issuer} {amount}", {"issuer": one.issuer, "amount": one.balance}) for one in held],
+            Option("bought", "Bought", trigger="bought"),
+            Option("gifts", "Gifts", trigger="gifts"),
+            Option("used", "Used", trigger="used"),
+        ]
+
+    def count(self) -> int:
+        return len(wallet.held(self.db, self.member.id)) if self.member else 0
+
+    def issuer(self) -> str:
+        return self._chosen().issuer
+
+    def balance(self) -> Money:
+        return self._chosen().balance
+
+    def serial(self) -> str:
+        return self._chosen().serial
+
+    def purchases(self) -> list[Option]:
+        return _lines(wallet.purchases(self.db, self.member.id) if self.member else [])
+
+    def gifts(self) -> list[Option]:
+        return _lines(wallet.gifts(self.db, self.member.id) if self.member else [])
+
+    def all_uses(self) -> list[Option]:
+        return _lines(wallet.uses(self.db, self.member.id) if self.member else [])
+
+    def certificate_uses(self) -> list[Option]:
+        return _lines(wallet.uses(self.db, self.member.id, self._chosen().id) if self.member else [])
+
+    def _chosen(self) -> wallet.Held:
+        member = self.member
+        chosen = wallet.certificate(self.db, member.id, int(str(self.answers["basket"]))) if member else None
+        if chosen is None:
+            raise Refusal("not_yours")
+        return chosen
+
+
+def _lines(events: list[Event]) -> list[Option]:
+    """A history as a list: choosing a line shows the list again."""
+    return [
+        Option(
+            event.reference,
+            LINES[event.kind],
+            {
+                "at": event.at,
+                "issuer": event.issuer,
+                "amount": event.amount,
+                "who": event.who,
+                "store": event.store,
+                "reference": event.reference,
+            },
+        )
+        for event in events
+    ]

@@ -1,0 +1,45 @@
+"""Help: how it works, in a few short screens.
+
+> HELP                < Giftline sells gift certificates ... 1. Buying 2. Giving 3. Using 4. Safety
+"""
+
+from bot.dialog import Choose, Flow, Go, move
+
+TOPICS = ("buying", "giving", "using", "safety")
+
+
+class Help(Flow):
+    title = "Help"
+    keywords = {"HELP": "open", "MSAADA": "open"}
+    steps = [
+        Choose(
+            "topics",
+            "How it works. Dial {service_code} or send a text.",
+            options={
+                "buying": "Buying",
+                "giving": "Giving",
+                "using": "Paying in a shop",
+                "safety": "Safety",
+                "menu": "Menu",
+            },
+            drop="restart",
+        ),
+        Choose("buying", "Choose a certificate and a value. It goes on your phone bill. Or text BUY.", options={}),
+        Choose(
+            "giving",
+            "Choose what you hold and a phone number. If they refuse, it comes back. Or text GIFT.",
+            options={},
+        ),
+        Choose("using", "Get a code, show it to the clerk. It works once, for 10 minutes. Or text PAY.", options={}),
+        Choose("safety", "Never tell your PIN to anyone. Show a code only to the clerk at the till.", options={}),
+        Go("menu", flow="menu"),
+    ]
+    moves = [
+        move("open", "start", "topics"),
+        *[move(topic, "topics", topic) for topic in TOPICS],
+        move("menu", "topics", "menu"),
+    ]
+    holes = {"service_code": "*384*4438*999#"}
+
+    def service_code(self) -> str:
+        return self.rules.service_code

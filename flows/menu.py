@@ -1,0 +1,109 @@
+"""Menu: where every conversation begins, and where it comes back to when the line was lost.
+
+> (dials)             < Welcome to Giftline: gift certificates on any phone. 1. Buy 2. Give ... 7. Kiswahili
+> 1                   < What kind of certificate? ...
+"""
+
+from bot.dialog import Choose, Flow, Go, Option, move
+from circulation import catalogue, gifting, wallet
+from circulation.money import Money
+from circulation.msisdn import Msisdn
+from circulation.wallet import Event
+
+SCREENS = ("welcome", "menu", "lost", "lost_bought", "lost_gave", "lost_used")
+PLACES = ("buy", "gift", "basket", "redeem", "claim", "store", "help", "language")
+
+
+class Menu(Flow):
+    title = "Menu"
+    steps = [
+        Choose("welcome", "Welcome to Giftline: gift certificates on any phone.", options="places", drop="restart"),
+        Choose("menu", "Giftline. What would you like?", options="places", drop="restart"),
+        Choose("lost", "Sorry, we lost our place. Nothing was done.", options="places", drop="restart"),
+        Choose(
+            "lost_bought",
+            "Sorry, we lost our place. Last you bought {issuer} for {amount}, ref {reference}.",
+            options="places",
+            drop="restart",
+        ),
+        Choose(
+            "lost_gave",
+            "Sorry, we lost our place. Last you gave {issuer} {amount} to {who}, ref {reference}.",
+            options="places",
+            drop="restart",
+        ),
+        Choose(
+            "lost_used",
+            "Sorry, we lost our place. Last you paid {amount} with {issuer}, ref {reference}.",
+            options="places",
+            drop="restart",
+        ),
+        *[Go(place, flow=place) for place in PLACES],
+    ]
+    moves = [
+        move("open", "start", "menu", when="known"),
+        move("open", "start", "welcome"),
+        move("lost", "start", "lost_bought", when="last_bought"),
+        move("lost", "start", "lost_gave", when="last_gave"),
+        move("lost", "start", "lost_used", when="last_used"),
+        move("lost", "start", "lost"),
+        *[move(place, screen, place) for screen in SCREENS for place in PLACES],
+    ]
+    holes = {
+        "issuer": "W" * 24,
+        "amount": Money(100_000_000, "KES"),
+        "reference": "W" * 8,
+        "who": Msisdn("+254712345678"),
+    }
+
+    def places(self) -> list[Option]:
+        """Only what this phone can do now."""
+        member = self.member
+        places = [Option("buy", "Buy", trigger="buy"), Option("gift", "Give", trigger="gift")]
+        if member:
+            places += [
+                Option("basket", "My certificates", trigger="basket"),
+                Option("redeem", "Pay in a shop", trigger="redeem"),
+            ]
+            if gifting.offers(self.db, self.phone):
+                places.append(Option("claim", "Answer a gift", trigger="claim"))
+        if catalogue.clerk(self.db, self.phone):
+            places.append(Option("store", "Till", trigger="store"))
+        places += [
+            Option("help", "How it works", trigger="help"),
+            Option("language", "Lugha/Language", trigger="language"),
+        ]
+        return places
+
+    def known(self) -> bool:
+        return self.member is not None and self.member.joined
+
+    def last_bought(self) -> bool:
+        return self._last_is("bought")
+
+    def last_gave(self) -> bool:
+        return self._last_is("offered", "accepted", "declined", "lapsed")
+
+    def last_used(self) -> bool:
+        return self._last_is("used")
+
+    def issuer(self) -> str:
+        return self._last().issuer
+
+    def amount(self) -> Money:
+        return self._last().amount
+
+    def reference(self) -> str:
+        return self._last().reference
+
+    def who(self) -> Msisdn | None:
+        return self._last().who
+
+    def _last_is(self, *kinds: str) -> bool:
+        last = wallet.last(self.db, self.member.id) if self.member else None
+        return last is not None and last.kind in kinds
+
+    def _last(self) -> Event:
+        last = wallet.last(self.db, self.member.id) if self.member else None
+        assert last is not None, "shown only after something was done"
+        return last

@@ -1,0 +1,83 @@
+"""Redeem: a one-time code for one certificate, to show at a till.
+
+> PAY                 < Which one will you use? 1. Naivas KES 500
+> 1                   < The most it may pay, or 0 for all of KES 500.
+> 0                   < A code for Naivas, up to KES 500. Enter your PIN to agree, or 0 to stop.
+> ****                < Code 4821 7730 1926. Show it to the clerk before 14:32 ...
+"""
+
+from datetime import datetime
+
+from bot import parsing
+from bot.dialog import Ask, Choose, Detour, End, Go, Sign, move
+from circulation import redemption
+from circulation.money import Money
+from circulation.refusals import Refusal
+from flows.holding import Holding
+
+
+class Redeem(Holding):
+    title = "Redeem"
+    keywords = {"PAY": "open", "CODE": "open", "LIPA": "open"}
+    steps = [
+        Choose(
+            "nothing",
+            "You hold nothing to use yet.",
+            options={"buy": "Buy a certificate", "menu": "Menu"},
+            drop="restart",
+        ),
+        Detour("pin", flow="pin"),
+        Choose("certificate", "Which one will you use?", options="held", drop="restart"),
+        Ask("limit", "The most it may pay, or 0 for all of {amount}.", parse="a_limit", free=True),
+        Sign("confirm", "A one-time code for {issuer}, up to {most}."),
+        End("code", "Code {code}. Show it to the clerk before {until}. It pays up to {most}. Tell it to nobody else."),
+        End("stopped", "No code was made."),
+        Go("buy", flow="buy"),
+        Go("menu", flow="menu"),
+    ]
+    moves = [
+        move("open", "start", "nothing", unless="holds_something"),
+        move("open", "start", "pin", when="pin_missing"),
+        move("open", "start", "certificate"),
+        move("buy", "nothing", "buy"),
+        move("menu", "nothing", "menu"),
+        move("chosen", "pin", "certificate"),
+        move("answered", "certificate", "limit"),
+        move("answered", "limit", "confirm"),
+        move("signed", "confirm", "code", do="ask_code"),
+        move("stopped", "confirm", "stopped"),
+    ]
+    holes = {
+        "issuer": "W" * 24,
+        "amount": Money(100_000_050, "KES"),
+        "most": Money(100_000_050, "KES"),
+        "code": "1234 5678 9012",
+        "until": datetime.fromisoformat("2026-11-30T23:59:00+00:00"),
+    }
+
+    def a_limit(self, text: str) -> Money | None:
+        """The most the code may pay; None: all of it."""
+        if text.strip() == "0":
+            return None
+        balance = self.amount()
+        limit = Money(parsing.amount(text, balance.currency, self.rules.most_amount_minor), balance.currency)
+        if limit.amount_minor > balance.amount_minor:
+            raise Refusal("over_balance", balance=balance)
+        return limit
+
+    def most(self) -> Money:
+        limit = self.answers["limit"]
+        return limit if isinstance(limit, Money) else self.amount()
+
+    def ask_code(self) -> None:
+        limit, member = self.answers["limit"], self.member
+        assert member is not None, "only holders get here"
+        code = redemption.ask_code(
+            self.db,
+            self.rules,
+            code_id=self.id,
+            holder=member,
+            certificate_id=int(str(self.answers["certificate"])),
+            limit=limit if isinstance(limit, Money) else None,
+        )
+        self.answers.update(code=code.code, until=code.until, most=code.limit)

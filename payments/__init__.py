@@ -1,0 +1,1 @@
+"""How buyers pay. `gateway` is the protocol, then one rail per file."""

@@ -1,0 +1,31 @@
+"""The browser phones: feature phones and a till in a web page, and the two providers that carry their texts.
+
+Development only. What stands here is the outside world: it speaks to the product by the public webhooks and by nothing
+else, so that what a newcomer tries in the browser is what a customer's phone does.
+"""
+
+from collections.abc import Sequence
+
+import redis
+from flask import Blueprint
+
+from bot.config import Settings
+from phones import pages, providers
+from phones.airwaves import Airwaves
+from phones.handset import Network
+from phones.pages import Phone
+
+__all__ = ["Phone", "blueprint"]
+
+
+def blueprint(settings: Settings, client: redis.Redis, cast: Sequence[Phone]) -> Blueprint:
+    """Everything under /phones: the page showing `cast`, its small API, and the providers' REST APIs.
+
+    Register it in development mode only: whoever reaches it can be any phone. Raises ValueError outside of it.
+    """
+    if not settings.development:
+        raise ValueError("the browser phones are for development mode only")
+    airwaves, network = Airwaves(client), Network(settings)
+    phones = pages.blueprint(settings, airwaves, network, cast)
+    phones.register_blueprint(providers.blueprint(settings, airwaves, network))
+    return phones

@@ -1,0 +1,83 @@
+"""PostgreSQL: connections, transactions, migrations, and which errors may simply be tried again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import alembic.command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+ROLE = "giftline_app"
+STATEMENT_SECONDS = 5
+LOCK_SECONDS = 4
+CONNECT_SECONDS = 3
+MIGRATIONS = Path(__file__).parent / "migrations"
+TRY_AGAIN = frozenset({"40001", "40P01"})
+"""Serialisation failure and deadlock: the transaction did nothing and may be run again."""
+
+
+class Database:
+    """Connections under the role that may post to the ledger and may not edit it.
+
+    `clock_offset` is an interval ("8 days") by which the product's clock runs ahead; empty outside tests and demos.
+    """
+
+    def __init__(self, url: str, *, connections: int = 10) -> None:
+        limits = (
+            f"-c role={ROLE} -c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s"
+            f" -c lock_timeout={LOCK_SECONDS}s -c idle_in_transaction_session_timeout=15s"
+        )
+        self.url = driver_url(url)
+        self.clock_offset = ""
+        self.engine = create_engine(
+            self.url,
+            pool_size=connections,
+            max_overflow=connections,
+            pool_timeout=CONNECT_SECONDS,
+            connect_args={"options": limits, "connect_timeout": CONNECT_SECONDS},
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self.engine.begin() as db:
+            if self.clock_offset:
+                db.execute(_SET_CLOCK, {"offset": self.clock_offset})
+            yield db
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+_SET_CLOCK = text("SELECT set_config('giftline.clock_offset', :offset, true)")
+
+
+def driver_url(url: str) -> str:
+    """The same database through psycopg 3, whichever of the usual spellings the address has."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return f"postgresql+psycopg://{rest}"
+    raise ValueError("DATABASE_URL must begin with postgresql://")
+
+
+def migrate(url: str) -> None:
+    """Bring the schema up to date. Safe to call from several processes at once."""
+    engine = create_engine(driver_url(url), poolclass=NullPool)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        with engine.begin() as db:
+            db.execute(text("SELECT pg_advisory_xact_lock(hashtext('giftline migrations'))"))
+            config.attributes["connection"] = db
+            alembic.command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def may_try_again(error: BaseException) -> bool:
+    """Whether the database itself undid the transaction because of another one beside it."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in TRY_AGAIN

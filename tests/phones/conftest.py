@@ -1,0 +1,130 @@
+"""A small product for the phones to talk to: the webhooks' addresses on a real port, with a three-screen menu behind."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+import pytest
+import redis as redis_client
+import requests
+from flask import Flask, request
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+from werkzeug.serving import BaseWSGIServer, make_server
+
+import phones
+from bot.config import Settings
+from phones import Phone
+from phones.handset import Handset, Network
+
+PUBLIC = "https://giftline.example"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that reached the product: its path with query, its form, and whether Twilio's signature fits."""
+
+    path: str
+    form: dict[str, str]
+    signed: bool
+
+
+@dataclass
+class Product:
+    """What stands in for the product: it records every call, and can be told to fail."""
+
+    settings: Settings
+    server: BaseWSGIServer
+    cast: list[Phone]
+    calls: list[Call] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+    fails_with: int = 0
+    answers: str = ""
+
+    @classmethod
+    def start(cls, settings: Settings, client: redis_client.Redis) -> Self:
+        app = Flask("product")
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        settings = settings.model_copy(update={"port": server.port, "public_base_url": PUBLIC})
+        cast = [
+            Phone("Amina", _number(), "twilio"),
+            Phone("Baraka", _number(), "africastalking"),
+            Phone("Naivas till", _number(), "twilio", role="till"),
+        ]
+        product = cls(settings, server, cast)
+        app.register_blueprint(phones.blueprint(settings, client, cast))
+        secret = settings.africastalking_secret.get_secret_value()
+        for path in ("/sms/twilio", "/sms/twilio/status", f"/sms/africastalking/{secret}"):
+            app.add_url_rule(path, path, product._quiet, methods=["POST"])
+        for path in (f"/sms/africastalking/{secret}/delivery", f"/ussd/africastalking/{secret}/end"):
+            app.add_url_rule(path, path, product._quiet, methods=["POST"])
+        app.add_url_rule(f"/ussd/africastalking/{secret}", "ussd", product._ussd, methods=["POST"])
+        threading.Thread(
+            target=server.serve_forever, args=[0.02], daemon=True
+        ).start()  # looks for its end that often
+        return product
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.port}"
+
+    def handset(self, which: int = 0) -> Handset:
+        phone = self.cast[which]
+        return Network(self.settings).handset(phone.msisdn, phone.carrier)
+
+    def text(self, to: str, body: str) -> str:
+        """Send a text as the worker does, by Twilio's own client; returns the SID."""
+        client = Client(self.settings.twilio_account_sid, self.settings.twilio_auth_token.get_secret_value())
+        client.api.base_url = f"{self.url}/phones/twilio"
+        callback = f"{PUBLIC}/sms/twilio/status?id=42"
+        message = client.messages.create(
+            to=to, from_=self.settings.twilio_from, body=body, status_callback=callback
+        )
+        return str(message.sid)
+
+    def api(self, verb: str, body: object, content_type: str = "application/json") -> requests.Response:
+        headers = {"Content-Type": content_type}
+        return requests.post(f"{self.url}/phones/api/{verb}", json=body, headers=headers, timeout=20)
+
+    def to(self, end_of_path: str) -> list[Call]:
+        return [call for call in self.calls if call.path.partition("?")[0].endswith(end_of_path)]
+
+    def wait_for(self, end_of_path: str, count: int) -> list[Call]:
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.to(end_of_path)) >= count, timeout=30)
+        return self.to(end_of_path)
+
+    def _record(self) -> None:
+        validator = RequestValidator(self.settings.twilio_auth_token.get_secret_value())
+        path = request.full_path.rstrip("?")
+        signed = validator.validate(
+            PUBLIC + path, request.form, request.headers.get("X-Twilio-Signature", "")
+        )
+        with self.arrived:
+            self.calls.append(Call(path, request.form.to_dict(), signed))
+            self.arrived.notify_all()
+
+    def _quiet(self) -> tuple[str, int]:
+        self._record()
+        return "", self.fails_with or 204
+
+    def _ussd(self) -> tuple[str, int]:
+        self._record()
+        inputs = request.form["text"]
+        screens = {"": "CON Welcome to Giftline\n1. Buy\n2. Gift", "1": "CON How many sheets?"}
+        screen = self.answers or screens.get(inputs, f"END Thank you. You said {inputs}")
+        return screen, self.fails_with or 200
+
+
+def _number() -> str:
+    return f"+2547{secrets.randbelow(10**8):08}"
+
+
+@pytest.fixture
+def product(settings: Settings, redis: redis_client.Redis) -> Iterator[Product]:
+    product = Product.start(settings, redis)
+    yield product
+    product.server.shutdown()
+    product.server.server_close()

@@ -1,0 +1,63 @@
+"""The doors for texts. They answer with nothing: what we say goes out through the outbox, as texts of our own."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from bot.channels.africastalking import AfricasTalking
+from bot.channels.twilio import Twilio
+from bot.messages import Inbound, Receipt, Reply, Unavailable
+from webhooks import plain, provider_blueprint
+
+SIGNATURE = "X-Twilio-Signature"
+
+
+def blueprint(
+    twilio: Twilio,
+    africastalking: AfricasTalking,
+    take_turn: Callable[[Inbound], Reply],
+    record_receipt: Callable[[Receipt], None],
+) -> Blueprint:
+    """The SMS doors of both providers. An `Unavailable` from either function becomes a 503, so that it is sent again."""
+    doors = provider_blueprint("sms")
+    doors.register_error_handler(Unavailable, _again_later)
+
+    @doors.post("/sms/twilio")
+    def text_from_twilio() -> Response:
+        inbound = twilio.receive(_path_and_query(), request.form, request.headers.get(SIGNATURE))
+        if inbound is not None:
+            take_turn(inbound)
+        return Response("<Response/>", mimetype="text/xml")
+
+    @doors.post("/sms/twilio/status")
+    def status_from_twilio() -> Response:
+        receipt = twilio.receipt(_path_and_query(), request.form, request.headers.get(SIGNATURE))
+        if receipt is not None:
+            record_receipt(receipt)
+        return plain("")
+
+    @doors.post("/sms/africastalking/<secret>")
+    def text_from_africastalking(secret: str) -> Response:
+        inbound = africastalking.sms(secret, request.form)
+        if inbound is not None:
+            take_turn(inbound)
+        return plain("")
+
+    @doors.post("/sms/africastalking/<secret>/delivery")
+    def delivery_from_africastalking(secret: str) -> Response:
+        receipt = africastalking.delivery(secret, request.form)
+        if receipt is not None:
+            record_receipt(receipt)
+        return plain("")
+
+    return doors
+
+
+def _path_and_query() -> str:
+    """What was called, as it came: Twilio signed these very characters."""
+    query = request.query_string.decode("latin-1")
+    return f"{request.path}?{query}" if query else request.path
+
+
+def _again_later(error: Exception) -> Response:
+    return plain(str(error), 503)
