@@ -1,5 +1,6 @@
 """The composition root: joins everything; nobody imports it but the commands that start a process."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -7,18 +8,21 @@ from typing import Any
 import redis
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import phones
 from bot.catalogue import Catalogue
 from bot.channels.africastalking import AfricasTalking
 from bot.channels.twilio import Twilio
 from bot.chores import Chores
 from bot.config import Settings
 from bot.logs import quiet_libraries
-from bot.messages import Receipt
+from bot.messages import Receipt, Unavailable
 from bot.sealing import Seal
 from bot.services import Services
-from bot.talk import Setting
-from bot.turn import take_turn
+from bot.showing import Setting
+from bot.turn import NOTHING_DONE, take_turn
 from bot.worker import Worker
 from circulation.attempts import Attempts
 from circulation.codes import CodeKeys
@@ -27,6 +31,7 @@ from circulation.rules import Rules
 from circulation.values import unpack
 from flows import FLOWS
 from payments.carrier_bill import CarrierBill
+from phones import Phone
 from storage import outbox
 from storage.conversations import WAKE, Conversations
 from storage.database import Database
@@ -36,9 +41,9 @@ REDIS_SECONDS = 2.0
 LONGEST_BODY = 64 * 1024
 
 DEMO_CAST = (
-    ("Amina", "+254712000001", "customer"),
-    ("Baraka", "+254712000002", "customer"),
-    ("Till: Soko Bora Westlands", "+254700000101", "till"),
+    Phone("Amina", "+254712000001"),
+    Phone("Baraka", "+254712000002"),
+    Phone("Till: Soko Bora Westlands", "+254700000101", role="till"),
 )
 """The browser phones of the Kenyan demo data: two customers and a clerk's till."""
 
@@ -85,10 +90,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         health.blueprint({"database": partial(_ask, services.database), "redis": services.redis.ping})
     )
     if settings.development:
-        import phones
-
-        cast = [phones.Phone(label, msisdn, role=role) for label, msisdn, role in DEMO_CAST]
-        app.register_blueprint(phones.blueprint(settings, services.redis, cast))
+        app.register_blueprint(phones.blueprint(settings, services.redis, DEMO_CAST))
     return app
 
 
@@ -118,8 +120,11 @@ def _rules(settings: Settings, database: Database, seal: Seal) -> Rules:
 
 
 def _record(database: Database, receipt: Receipt) -> None:
-    with database.begin() as db:
-        outbox.record_receipt(db, receipt)
+    try:
+        with database.begin() as db:
+            outbox.record_receipt(db, receipt)
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable(NOTHING_DONE) from error
 
 
 def _ask(database: Database) -> None:
@@ -133,14 +138,12 @@ def _render(catalogue: Catalogue, language: str, sentence: str, holes: Mapping[s
 
 def _wait_for(client: redis.Redis) -> Callable[[float], None]:
     """Sleep until Redis says that a text waits, or the seconds have passed. Without Redis it only sleeps."""
-    import time
-
     listener: list[redis.client.PubSub] = []
 
     def wait(seconds: float) -> None:
         try:
             if not listener:
-                listener.append(client.pubsub(ignore_subscribe_messages=True))
+                listener.append(client.pubsub(ignore_subscribe_messages=True))  # type: ignore[no-untyped-call]
                 listener[0].subscribe(WAKE)
             listener[0].get_message(timeout=seconds)
         except redis.RedisError:

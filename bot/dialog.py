@@ -225,7 +225,7 @@ class Flow:
         return None
 
     @classmethod
-    def typed_ahead(cls, trigger: str, rest: str) -> list[str] | None:
+    def typed_ahead(cls, trigger: str, rest: str) -> list[str] | None:  # noqa: ARG003 - for those that override it
         """What follows a keyword in the same text, as the answers it stands for; None: the flow takes nothing there."""
         return None if rest else []
 

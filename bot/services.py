@@ -7,7 +7,7 @@ import redis
 from bot.catalogue import Catalogue
 from bot.config import Settings
 from bot.sealing import Seal
-from bot.talk import Setting
+from bot.showing import Setting
 from storage.conversations import Conversations
 from storage.database import Database
 

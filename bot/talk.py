@@ -4,88 +4,38 @@ Knows no transport: `bot.turn` decides what a message is (new, repeated, out of 
 """
 
 import hmac
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
 
 from bot import fitting
-from bot.catalogue import Catalogue
 from bot.conversation import Conversation, Frame
-from bot.dialog import START, Ask, Choose, Detour, End, Flow, Go, Option, Registry, Secret, Sign, Step, Waiting
+from bot.dialog import START, Ask, Choose, Detour, End, Flow, Go, Secret, Sign, Waiting
 from bot.keywords import ANYWHERE
 from bot.messages import Channel, Reply
-from bot.parsing import NotUnderstood, choice, pin_entry
+from bot.parsing import NotUnderstood, choice, fold_digits, pin_entry
+from bot.showing import BUDGETS, MORE, NOT_BY_SMS, NOT_IN_LIST, WHERE_YOU_WERE, Setting, Showing, Work
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
 from circulation.values import Value
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from circulation.members import Member
-    from circulation.rules import Rules
-
 MOVES_A_TURN = 12
 """More moves than this in one turn is a flow that runs in a circle."""
-BUDGETS = {"ussd": fitting.USSD, "sms": fitting.SMS}
-
-NOT_IN_LIST = "Please reply with a number from the list."
-TYPE_AGAIN = "We did not understand that."
-MORE = "98. More"
-BACK = "0. Back"
-BY_PIN = "Enter your PIN to agree, or 0 to stop."
-BY_NUMBER = "Reply {agreement} to agree, or 0 to stop."
-NOT_BY_SMS = "Never send your PIN by SMS. Dial {service_code} to choose it."
-WHERE_YOU_WERE = "Going on where you stopped (00 for the menu)."
-SENTENCES = (NOT_IN_LIST, TYPE_AGAIN, MORE, BACK, BY_PIN, BY_NUMBER, NOT_BY_SMS, WHERE_YOU_WERE)
-"""Everything the engine itself says."""
 
 
 class Fault(Exception):
     """A flow is built wrongly: no row was open, or it runs in a circle. A bug, never the person's doing."""
 
 
-class Agreements(Protocol):
-    """Checks a signature. Both raise Refusal when it is wrong or too many were; every attempt is counted for good."""
-
-    def check_pin(self, phone: Msisdn, typed: str) -> None: ...
-    def check_number(self, phone: Msisdn, right: bool) -> None: ...
-
-
-class Work(Protocol):
-    """The turn's unit of work, as talk sees it."""
-
-    @property
-    def db(self) -> "Connection": ...
-    @property
-    def member(self) -> "Member | None": ...
-    def take_in_hand(self) -> None: ...
-    def forget_member(self) -> None: ...
-
-
 @dataclass(slots=True)
 class Attempt:
-    """What is known from an earlier run of the same turn: the effect was refused, the signature was good."""
+    """What is known from an earlier run of the same turn: the effect was refused; which screen was rightly signed."""
 
     refusal: Refusal | None = None
-    signed: bool = False
+    signed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What talk needs that never changes: the flows, the languages, the limits, who checks signatures."""
-
-    flows: Registry
-    catalogue: Catalogue
-    rules: "Rules"
-    agreements: Agreements
-    service_code: str
-    digest_key: bytes
-
-
-class Talk:
+class Talk(Showing):
     """One person's turn. Call one of `dial`, `hear`, `lost_place`, `show_again`, then `reply`."""
 
     def __init__(
@@ -97,38 +47,17 @@ class Talk:
         channel: Channel,
         attempt: Attempt,
     ) -> None:
-        self._setting = setting
-        self._conversation = conversation
-        self._work = work
+        super().__init__(setting, conversation, work, phone, channel)
         self._attempt = attempt
-        self._notes: list[str] = []
         self._moves = 0
         self._did = False
         self._page: str | None = None
-        self._secret = False
-        self.phone = phone
-        self.channel = channel
-        self.rules = setting.rules
-        if not conversation.language:
-            conversation.language = work.member.language if work.member else setting.catalogue.default
-
-    # What a flow sees of the turn -------------------------------------------------------------------------------------
-    @property
-    def db(self) -> "Connection":
-        return self._work.db
-
-    @property
-    def member(self) -> "Member | None":
-        return self._work.member
 
     def take_in_hand(self) -> None:
         if self._attempt.refusal:
             raise self._attempt.refusal
         self._work.take_in_hand()
         self._did = True
-
-    def speak(self, language: str) -> None:
-        self._conversation.language = language
 
     # How a turn begins ------------------------------------------------------------------------------------------------
     def dial(self) -> None:
@@ -146,7 +75,10 @@ class Talk:
 
     def lost_place(self) -> None:
         """The network goes on with a dialog that we have no memory of: say so, and where the person stands."""
-        self._begin(self._setting.flows.home, "lost")
+        if self._conversation.frames:
+            self._note(WHERE_YOU_WERE)
+        else:
+            self._begin(self._setting.flows.home, "lost")
 
     def show_again(self) -> None:
         """The same screen once more; nothing is heard."""
@@ -219,19 +151,22 @@ class Talk:
 
     def _hear_typed(self, frame: Frame, step: Ask, text: str) -> None:
         if text == "0" and not step.free and frame.trail:
-            return self._back()
+            self._back()
+            return
         flow = self._flow(frame)
         parse = getattr(flow, step.parse) if isinstance(step.parse, str) else step.parse
         try:
             frame.answers[step.name] = parse(text)
         except Refusal as refusal:
-            return self._note(refusal.sentence, **refusal.holes)
+            self._note(refusal.sentence, **refusal.holes)
+            return
         self._move(flow, frame, "answered")
 
     def _hear_chosen(self, frame: Frame, text: str) -> None:
         number = choice(text)
         if number == 0 and frame.trail:
-            return self._back()
+            self._back()
+            return
         if not 1 <= number <= len(frame.shown):
             raise NotUnderstood(NOT_IN_LIST)
         trigger, value = frame.shown[number - 1]
@@ -240,27 +175,22 @@ class Talk:
 
     def _hear_signed(self, frame: Frame, text: str) -> None:
         if text == "0":
-            return self._move(self._flow(frame), frame, "stopped")
-        if not self._attempt.signed:
+            self._move(self._flow(frame), frame, "stopped")
+            return
+        if self._attempt.signed != f"{frame.id}:{frame.step}":
             try:
                 if self._signs_by_pin():
                     self._setting.agreements.check_pin(self.phone, pin_entry(text))
                 elif frame.agreement:
-                    right = hmac.compare_digest(self._digest(frame, text), frame.agreement)
+                    right = hmac.compare_digest(self._digest(frame, fold_digits(text)), frame.agreement)
                     self._setting.agreements.check_number(self.phone, right)
                 else:
-                    return None
+                    return  # no number was shown by SMS yet: the screen is shown, now with one
             except Refusal as refusal:
-                return self._note(refusal.sentence, **refusal.holes)
-            self._attempt.signed = True
+                self._note(refusal.sentence, **refusal.holes)
+                return
+            self._attempt.signed = f"{frame.id}:{frame.step}"
         self._move(self._flow(frame), frame, "signed")
-
-    def _signs_by_pin(self) -> bool:
-        return self.channel == "ussd" and self.member is not None and self.member.pin_hash is not None
-
-    def _digest(self, frame: Frame, typed: str) -> str:
-        said = f"{frame.id}:{frame.step}:{typed}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._setting.digest_key, said, "sha256").hexdigest()
 
     # Moving -----------------------------------------------------------------------------------------------------------
     def _begin(self, name: str, trigger: str = "open", answers: Mapping[str, Value] | None = None) -> None:
@@ -279,9 +209,10 @@ class Talk:
         try:
             moved = flow.machine.events[trigger].trigger(flow)
         except Refusal as refusal:
-            if self._attempt.refusal is None:
-                raise
-            return self._refused(flow, frame, trigger, refusal)
+            if self._did:
+                raise  # something may have been written: the turn is rolled back and run again to tell it
+            self._refused(flow, frame, trigger, refusal)
+            return
         if not moved:
             raise Fault(f"{frame.flow}: {trigger} at {at} is not answered")
         if self._did:
@@ -292,13 +223,15 @@ class Talk:
         self._arrive(flow, frame, flow.state)
 
     def _refused(self, flow: Flow, frame: Frame, trigger: str, refusal: Refusal) -> None:
-        """The effect was rolled back; this run only tells it."""
+        """Nothing was done, or it was rolled back and this run only tells it."""
         elsewhere = [
             row.refused for row in flow.moves if (row.trigger, row.at) == (trigger, frame.step) and row.refused
         ]
-        self._note(refusal.sentence, **refusal.holes)
         if elsewhere:
+            self._reason = self._say(refusal.sentence, **refusal.holes)
             self._arrive(flow, frame, elsewhere[0])
+        else:
+            self._note(refusal.sentence, **refusal.holes)
 
     def _arrive(self, flow: Flow, frame: Frame, at: str) -> None:
         frame.step = at
@@ -374,64 +307,16 @@ class Talk:
         conversation.shown_on = self.channel
         conversation.shown_at = time.time()
         if self._page is not None:
-            ended = not conversation.frames
-            return Reply(self._page, more=bool(conversation.pages) or not ended)
-        frame = conversation.top
-        flow = self._flow(frame)
-        step = flow.step[frame.step]
-        head = " ".join([*self._notes, self._head(flow, frame, step)]).strip()
-        lines = self._show_list(frame)
-        first, *rest = fitting.pages(head, lines, BUDGETS[self.channel], self._say(MORE))
-        conversation.pages = rest
-        ended = isinstance(step, End)
-        if ended:
+            return Reply(self._page, more=bool(conversation.pages or conversation.frames))
+        try:
+            head, lines = self._screen()
+        except (Refusal, NotUnderstood) as gone:
+            # what the screen is about left the person's hands meanwhile: say so, and begin at home
             conversation.frames.clear()
-        return Reply(first, more=bool(rest) or not ended, secret=self._secret)
-
-    def _head(self, flow: Flow, frame: Frame, step: Step) -> str:
-        head = self._say(step.sentence, **self._holes(flow, step.sentence))
-        if not isinstance(step, Sign):
-            return head
-        if self._signs_by_pin():
-            frame.agreement = ""
-            return f"{head} {self._say(BY_PIN)}"
-        agreement = f"{secrets.randbelow(9000) + 1000}"
-        frame.agreement = self._digest(frame, agreement)
-        return f"{head} {self._say(BY_NUMBER, agreement=agreement)}"
-
-    def _show_list(self, frame: Frame) -> list[str]:
-        """The numbered lines of a step that has any; the frame remembers what each number stood for."""
-        flow = self._flow(frame)
-        step = flow.step[frame.step]
-        if not isinstance(step, Choose):
-            return []
-        if isinstance(step.options, str):
-            options: list[Option] = list(getattr(flow, step.options)())
-        else:
-            options = [Option(trigger, sentence, trigger=trigger) for trigger, sentence in step.options.items()]
-        frame.shown = [(option.trigger, option.value) for option in options]
-        lines = [f"{n}. {self._say(option.sentence, **option.holes)}" for n, option in enumerate(options, 1)]
-        return [*lines, self._say(BACK)] if frame.trail else lines
-
-    def _holes(self, flow: Flow, sentence: str) -> dict[str, Value]:
-        """Each hole is an answer, or else a method of the flow by that name."""
-        return {
-            name: flow.answers[name] if name in flow.answers else getattr(flow, name)()
-            for name in self._names(sentence)
-        }
-
-    def _names(self, sentence: str) -> list[str]:
-        return self._setting.catalogue.names(sentence)
-
-    def _say(self, sentence: str, **holes: Any) -> str:
-        self._secret = self._secret or "code" in holes
-        return self._setting.catalogue.say(self._conversation.language, sentence, holes)
-
-    def _note(self, sentence: str, **holes: Any) -> None:
-        self._notes.append(self._say(sentence, **holes))
-
-    def _flow(self, frame: Frame) -> Flow:
-        return self._setting.flows[frame.flow](frame, self)
-
-    def _step(self, frame: Frame) -> Step:
-        return self._setting.flows[frame.flow].step[frame.step]
+            self._note(gone.sentence, **gone.holes)
+            self._begin(self._setting.flows.home)
+            head, lines = self._screen()
+        first, *conversation.pages = fitting.pages(head, lines, BUDGETS[self.channel], self._say(MORE))
+        if isinstance(self._step(conversation.top), End):
+            conversation.frames.clear()
+        return Reply(first, more=bool(conversation.pages or conversation.frames), secret=self._secret)

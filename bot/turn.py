@@ -75,7 +75,7 @@ def take_turn(services: Services, message: Inbound) -> Reply:
         except _Stale as stale:
             floor = stale.newer or floor
         except Refusal as refusal:
-            attempt = Attempt(refusal, signed=True)
+            attempt = Attempt(refusal, attempt.signed)
         except _CommitUnknown as unknown:
             return _look_up(services, message, unknown)
         except (redis.RedisError, OperationalError, PoolTimeout) as error:
@@ -83,7 +83,7 @@ def take_turn(services: Services, message: Inbound) -> Reply:
                 log.error("turn.unavailable", error=type(error).__name__)
                 raise Unavailable(NOTHING_DONE) from error
             time.sleep(random.uniform(0, 0.02 * (count + 1)))  # noqa: S311 - only to let another turn pass
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the person is told, the operator alerted
             return _apologise(services, message, person, error)
     raise Unavailable(NOTHING_DONE)
 
@@ -191,7 +191,7 @@ class _Work:
         try:
             self._stack.close()
         except OperationalError as error:
-            if self.taken is not None and not may_try_again(error):
+            if self.taken is not None:
                 raise _CommitUnknown from error
             raise
 
@@ -210,20 +210,20 @@ class _Turn:
     floor: Place
 
     def take(self) -> Reply:
-        place = max(self.services.conversations.load(self.person), self.floor, key=lambda place: place.version)
-        work = _Work(self.services, self.message, self.person, place.version)
+        place = self.services.conversations.load(self.person)
+        work = _Work(self.services, self.message, self.person, max(place.version, self.floor.version))
         try:
             if self.message.channel == "sms":
                 work.take_in_hand()
-            place = self._newest(place, work)
-            conversation = self._opened(place)
+            newest = self._newest(place, work)
+            conversation = self._opened(newest)
             if conversation.last_key == self.message.key:
                 text, more = conversation.last_reply
                 work.commit()
                 return Reply(text, more)
-            reply = self._talk(conversation, work)
+            reply = self._talk(conversation, work, lost=newest is not place)
             conversation.last_key, conversation.last_reply = self.message.key, (reply.text, reply.more)
-            after = Place(place.version + 1, self.services.seal.seal(conversation.to_bytes()))
+            after = Place(newest.version + 1, self.services.seal.seal(conversation.to_bytes()))
             if work.taken is not None:
                 self._file(work, reply, after)
         except BaseException as error:
@@ -237,10 +237,10 @@ class _Turn:
         """The place from Redis, or from SQL where that is newer: Redis was lost, or a crash came before it was told."""
         if work.taken is not None:
             return Place(work.taken.version, work.taken.body) if work.taken.version > place.version else place
+        if self.floor.version > place.version:
+            return self.floor
         if place.version == 0:
-            sealed = inbox.answered(work.db, self.message.provider, self.message.key)
-            if sealed is not None:
-                raise _AnsweredBefore(sealed)
+            self._answered_long_ago(work)
             known = inbox.place(work.db, self.person)
             return Place(*known) if known else place
         return place
@@ -248,7 +248,7 @@ class _Turn:
     def _opened(self, place: Place) -> Conversation:
         return Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
 
-    def _talk(self, conversation: Conversation, work: _Work) -> Reply:
+    def _talk(self, conversation: Conversation, work: _Work, *, lost: bool) -> Reply:
         message = self.message
         talk = Talk(self.services.talk, conversation, work, message.msisdn, message.channel, self.attempt)
         if message.channel == "sms":
@@ -260,14 +260,22 @@ class _Turn:
         conversation.session = message.session
         if not text:
             talk.dial()
-        elif not same:
+        elif lost or not same:
             talk.lost_place()
         elif new is None or conversation.shown_on != "ussd":
-            talk.show_again()  # shorter, divergent, or an answer to a screen that is no longer the last one shown
+            # shorter, divergent, or an answer to a screen that is no longer the last one shown
+            self._answered_long_ago(work)
+            talk.show_again()
         else:
             talk.hear(new)
         conversation.heard, conversation.digest = len(text), self._digest(text)
         return talk.reply()
+
+    def _answered_long_ago(self, work: _Work) -> None:
+        """A late repeat of a turn that moved value is answered as it was then."""
+        sealed = inbox.answered(work.db, self.message.provider, self.message.key)
+        if sealed is not None:
+            raise _AnsweredBefore(sealed)
 
     def _new_input(self, conversation: Conversation) -> str | None:
         """What was typed since the last turn of this session; None when the transcript does not go on from it."""

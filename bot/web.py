@@ -3,6 +3,7 @@
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from bot.config import Settings
 from bot.logs import set_up
@@ -22,13 +23,13 @@ def main() -> None:
     Granian(
         "bot.web:application",
         factory=True,
-        address="0.0.0.0",  # noqa: S104 - a provider must reach it; in development bin/dev says 127.0.0.1
+        address="127.0.0.1" if settings.development else "0.0.0.0",  # noqa: S104 - providers must reach it
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.web_processes,
         blocking_threads=settings.web_threads,
         respawn_failed_workers=True,
-        log_access=False,
+        log_level=LogLevels.error,  # what it says of itself at start-up is nothing an operator must know
     ).serve()
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -109,6 +110,6 @@ def clerk(db: Connection, msisdn: Msisdn) -> Clerk | None:
     return Clerk(*row) if row else None
 
 
-def _denomination(row: object) -> Denomination:
-    id_, issuer, amount_minor, fee_minor, currency = row  # type: ignore[misc]
+def _denomination(row: Row[*tuple[Any, ...]]) -> Denomination:
+    id_, issuer, amount_minor, fee_minor, currency = row
     return Denomination(id_, issuer, Money(amount_minor, currency), Money(fee_minor, currency))

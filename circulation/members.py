@@ -1,8 +1,9 @@
 """Members: whoever has a phone we have met. A member has joined; before that the row only knows number and language."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from circulation.msisdn import Msisdn
 
@@ -83,6 +84,6 @@ def lock(db: Connection, member_id: int) -> None:
     db.execute(_LOCK, {"id": member_id})
 
 
-def _member(row: object) -> Member:
-    id_, msisdn, name, language, joined, pin_hash, sms_provider = row  # type: ignore[misc]
-    return Member(id_, Msisdn(msisdn), name, language, joined, pin_hash, sms_provider)
+def _member(row: Row[*tuple[Any, ...]]) -> Member:
+    id_, msisdn, *rest = row
+    return Member(id_, Msisdn(msisdn), *rest)

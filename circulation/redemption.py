@@ -14,6 +14,7 @@ from circulation.money import Money
 from circulation.references import new_reference
 from circulation.refusals import Refusal
 from circulation.rules import Rules
+from circulation.values import Value
 from storage import ledger
 from storage.ledger import BalanceTooLow
 
@@ -185,7 +186,7 @@ def _tell(
     """The holder learns where and what is left; the giver of it, that it was used and not where."""
     holder = members.get(db, holder_id)
     left = Money(ledger.balance(db, "2100", str(certificate), amount.currency), amount.currency)
-    told = {"amount": amount, "issuer": issuer, "reference": reference}
+    told: dict[str, Value] = {"amount": amount, "issuer": issuer, "reference": reference}
     notices.send(db, holder, rules.sms_provider, notices.USED, store=clerk.store, left=left, **told)
     giver_id = db.execute(_GIVER, {"certificate": certificate, "holder": holder_id}).scalar()
     if giver_id is not None:

@@ -1,10 +1,10 @@
 """The wallet: what a member holds, with balances and histories. Looks; moves nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -140,6 +140,6 @@ def _events(db: Connection, statement: TextClause, **values: int) -> list[Event]
     ]
 
 
-def _held(row: Sequence[object]) -> Held:
+def _held(row: Row[*tuple[Any, ...]]) -> Held:
     id_, serial, issuer, balance_minor, currency = row
-    return Held(int(str(id_)), str(serial), str(issuer), Money(int(str(balance_minor)), str(currency)))
+    return Held(id_, serial, issuer, Money(balance_minor, currency))

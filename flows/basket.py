@@ -4,9 +4,12 @@
 > 1                   < Naivas: KES 500 left. Number NAI4730259182. 1. Pay with it 2. Give it 3. Where it was used
 """
 
+from datetime import UTC, datetime
+
 from bot.dialog import Choose, Flow, Go, Option, move
 from circulation import wallet
 from circulation.money import Money
+from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
 from circulation.wallet import Event
 
@@ -54,6 +57,11 @@ class Basket(Flow):
         "issuer": "W" * 24,
         "balance": Money(100_000_050, "KES"),
         "serial": "WWWW0123456789",
+        "at": datetime(2026, 11, 30, 20, 59, tzinfo=UTC),
+        "amount": Money(100_000_050, "KES"),
+        "who": Msisdn("+254712345678"),
+        "store": "W" * 30,
+        "reference": "W" * 8,
     }
 
     def contents(self) -> list[Option]:

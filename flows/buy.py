@@ -57,6 +57,7 @@ class Buy(Flow):
         "serials": ", ".join(["WWWW0123456789"] * 9),
         "reference": "W" * 8,
         "fee": Money(100_050, "KES"),
+        "name": "W" * 24,
     }
 
     def kinds(self) -> list[Option]:

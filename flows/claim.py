@@ -43,7 +43,7 @@ class Claim(Flow):
         "giver": "W" * 40,
         "issuer": "W" * 24,
         "amount": Money(100_000_050, "KES"),
-        "note": "\N{SNOWMAN}" * 80,
+        "note": "\N{WRAPPED PRESENT}" * 80,
         "service_code": "*384*4438*999#",
     }
 

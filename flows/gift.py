@@ -58,7 +58,7 @@ class Gift(Holding):
     ]
     holes = {
         "recipient": Msisdn("+254712345678"),
-        "note": "\N{SNOWMAN}" * 80,
+        "note": "\N{WRAPPED PRESENT}" * 80,
         "reference": "W" * 8,
         "issuer": "W" * 24,
         "amount": Money(100_000_050, "KES"),

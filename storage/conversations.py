@@ -35,7 +35,7 @@ class Conversations:
     def load(self, person: bytes) -> Place:
         """The place as last saved; version 0 when there is none. Raises redis.RedisError."""
         version, body = self._client.hmget(_key(person), "v", "b")
-        return Place(int(version), body or b"") if version else Place(0, b"")
+        return Place(int(version), bytes(body)) if version and isinstance(body, bytes) else Place(0, b"")
 
     def save(self, person: bytes, place: Place, *, seen: int, force: bool = False, wake: bool = False) -> bool:
         """Save `place` if the version is still the one `seen` (or always, with `force`); False when it moved on.
@@ -43,7 +43,15 @@ class Conversations:
         `force` is for a turn whose effect is committed: what SQL holds is the truth. `wake` tells the worker, in the
         same round trip, that texts are waiting. Raises redis.RedisError.
         """
-        arguments = [seen, place.version, place.body, self._seconds, int(force), int(wake), WAKE]
+        arguments: list[int | str | bytes] = [
+            seen,
+            place.version,
+            place.body,
+            self._seconds,
+            int(force),
+            int(wake),
+            WAKE,
+        ]
         return bool(self._save(keys=[_key(person)], args=arguments))
 
 

@@ -79,5 +79,8 @@ def migrate(url: str) -> None:
 
 
 def may_try_again(error: BaseException) -> bool:
-    """Whether the database itself undid the transaction because of another one beside it."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in TRY_AGAIN
+    """Whether the transaction surely did nothing and may simply be run again: the database undid it because of another
+    one beside it, or the connection was found dead before it could commit."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in TRY_AGAIN

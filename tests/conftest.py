@@ -27,6 +27,11 @@ hypothesis_settings.load_profile("house")
 set_up()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rewrite`: transcripts are written anew as the product plays them."""
+    parser.addoption("--rewrite", action="store_true", help="write the transcripts as the product plays them")
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[embedded.Servers]:
     """PostgreSQL and Valkey for this test process."""
@@ -106,7 +111,7 @@ def app(settings: Settings, services: Services) -> Flask:
 def live(app: Flask, settings: Settings) -> Iterator[str]:
     """The web application answering real HTTP; its address."""
     server = make_server("127.0.0.1", settings.port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)  # looks for its end that often
     thread.start()
     yield f"http://127.0.0.1:{settings.port}"
     server.shutdown()

@@ -291,6 +291,7 @@ CREATE TABLE receipt (
     error_code text NOT NULL DEFAULT '',
     received_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX receipt_provider_id ON receipt (provider, provider_id);
 
 -- A person's place in their conversation as of the last turn that wrote SQL; Redis holds the newest.
 CREATE TABLE conversation (

@@ -1,0 +1,157 @@
+"""What the person sees: the words and the numbered lines of the step where they stand, in their language.
+
+Showing is pure, but for what the place must remember of it: which number stood for what, and which number would sign.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bot import fitting
+from bot.catalogue import Catalogue
+from bot.conversation import Conversation, Frame
+from bot.dialog import Choose, Flow, Option, Registry, Sign, Step
+from bot.messages import Channel
+from circulation.msisdn import Msisdn
+from circulation.values import Value
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from circulation.members import Member
+    from circulation.rules import Rules
+
+BUDGETS = {"ussd": fitting.USSD, "sms": fitting.SMS}
+
+NOT_IN_LIST = "Please reply with a number from the list."
+MORE = "98. More"
+BACK = "0. Back"
+BY_PIN = "Enter your PIN to agree, or 0 to stop."
+BY_NUMBER = "Reply {agreement} to agree, or 0 to stop."
+NOT_BY_SMS = "Never send your PIN by SMS. Dial {service_code} to choose it."
+WHERE_YOU_WERE = "Going on where you stopped (00 for the menu)."
+SENTENCES = (NOT_IN_LIST, MORE, BACK, BY_PIN, BY_NUMBER, NOT_BY_SMS, WHERE_YOU_WERE)
+"""Everything the engine itself says."""
+
+
+class Agreements(Protocol):
+    """Checks a signature. Both raise Refusal when it is wrong or too many were; every attempt is counted for good."""
+
+    def check_pin(self, phone: Msisdn, typed: str) -> None: ...
+    def check_number(self, phone: Msisdn, right: bool) -> None: ...
+
+
+class Work(Protocol):
+    """The turn's unit of work, as talk sees it."""
+
+    @property
+    def db(self) -> "Connection": ...
+    @property
+    def member(self) -> "Member | None": ...
+    def take_in_hand(self) -> None: ...
+    def forget_member(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What talk needs that never changes: the flows, the languages, the limits, who checks signatures."""
+
+    flows: Registry
+    catalogue: Catalogue
+    rules: "Rules"
+    agreements: Agreements
+    service_code: str
+    digest_key: bytes
+
+
+class Showing:
+    """One turn's view of a place: `note` what comes first, then `screen`. It is also what a flow sees of the turn."""
+
+    def __init__(
+        self, setting: Setting, conversation: Conversation, work: Work, phone: Msisdn, channel: Channel
+    ) -> None:
+        self._setting = setting
+        self._conversation = conversation
+        self._work = work
+        self._notes: list[str] = []
+        self._reason = ""
+        self._secret = False
+        self.phone = phone
+        self.channel = channel
+        self.rules = setting.rules
+        if not conversation.language:
+            conversation.language = work.member.language if work.member else setting.catalogue.default
+
+    @property
+    def db(self) -> "Connection":
+        return self._work.db
+
+    @property
+    def member(self) -> "Member | None":
+        return self._work.member
+
+    def speak(self, language: str) -> None:
+        self._conversation.language = language
+
+    def _screen(self) -> tuple[str, list[str]]:
+        """The words and the numbered lines of the step where the person stands."""
+        frame = self._conversation.top
+        flow = self._flow(frame)
+        head = self._head(flow, frame, flow.step[frame.step])
+        return " ".join(part for part in (*self._notes, head, self._reason) if part), self._show_list(frame)
+
+    def _head(self, flow: Flow, frame: Frame, step: Step) -> str:
+        head = self._say(step.sentence, **self._holes(flow, step.sentence))
+        if not isinstance(step, Sign):
+            return head
+        if self._signs_by_pin():
+            frame.agreement = ""
+            return f"{head} {self._say(BY_PIN)}"
+        agreement = f"{secrets.randbelow(9000) + 1000}"
+        frame.agreement = self._digest(frame, agreement)
+        return f"{head} {self._say(BY_NUMBER, agreement=agreement)}"
+
+    def _show_list(self, frame: Frame) -> list[str]:
+        """The numbered lines of a step that has any; the frame remembers what each number stood for."""
+        flow = self._flow(frame)
+        step = flow.step[frame.step]
+        if not isinstance(step, Choose):
+            return []
+        if isinstance(step.options, str):
+            options: list[Option] = list(getattr(flow, step.options)())
+        else:
+            options = [Option(trigger, sentence, trigger=trigger) for trigger, sentence in step.options.items()]
+        frame.shown = [(option.trigger, option.value) for option in options]
+        lines = [f"{n}. {self._say(option.sentence, **option.holes)}" for n, option in enumerate(options, 1)]
+        return [*lines, self._say(BACK)] if frame.trail else lines
+
+    def _holes(self, flow: Flow, sentence: str) -> dict[str, Value]:
+        """Each hole is an answer, or else a method of the flow by that name."""
+        return {
+            name: flow.answers[name] if name in flow.answers else getattr(flow, name)()
+            for name in self._names(sentence)
+        }
+
+    def _names(self, sentence: str) -> list[str]:
+        return self._setting.catalogue.names(sentence)
+
+    def _say(self, sentence: str, **holes: Any) -> str:
+        self._secret = self._secret or "code" in holes
+        return self._setting.catalogue.say(self._conversation.language, sentence, holes)
+
+    def _note(self, sentence: str, **holes: Any) -> None:
+        self._notes.append(self._say(sentence, **holes))
+
+    def _flow(self, frame: Frame) -> Flow:
+        return self._setting.flows[frame.flow](frame, self)
+
+    def _step(self, frame: Frame) -> Step:
+        return self._setting.flows[frame.flow].step[frame.step]
+
+    def _signs_by_pin(self) -> bool:
+        return self.channel == "ussd" and self.member is not None and self.member.pin_hash is not None
+
+    def _digest(self, frame: Frame, typed: str) -> str:
+        said = f"{frame.id}:{frame.step}:{typed}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._setting.digest_key, said, "sha256").hexdigest()

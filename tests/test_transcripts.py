@@ -1,0 +1,49 @@
+"""Every golden conversation of `tests/transcripts` comes out as it stands there.
+
+To write one, write only what people do and let the product add the rest, then read it as the customer would:
+
+    bin/test tests/test_transcripts.py -k the_new_one --rewrite
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.config import Settings
+from bot.services import Services
+from tests.fakes.providers import FakeProviders
+from tests.transcript import FOLDER, Player
+
+
+@pytest.fixture
+def providers() -> Iterator[FakeProviders]:
+    """Twilio and Africa's Talking, who keep every text they take."""
+    with FakeProviders() as providers:
+        yield providers
+
+
+@pytest.fixture
+def settings(settings: Settings, providers: FakeProviders) -> Settings:
+    """The test's settings, sending to the fake providers."""
+    return settings.model_copy(
+        update={"twilio_api_base": providers.url, "africastalking_api_base": providers.url}
+    )
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_the_conversation_goes_as_written(
+    path: Path, services: Services, live: str, providers: FakeProviders, request: pytest.FixtureRequest
+) -> None:
+    written = path.read_text("utf-8")
+    player = Player(services, live, providers)
+
+    played = player.play(written)
+
+    if request.config.getoption("--rewrite"):
+        path.write_text(played, "utf-8")
+    elif played != written:
+        diff = difflib.unified_diff(written.splitlines(), played.splitlines(), "written", "played", n=6, lineterm="")
+        pytest.fail(f"{path.name} went another way\n" + "\n".join(diff), pytrace=False)
+    assert player.books_in_order()

@@ -1,0 +1,233 @@
+"""Golden conversations: plain text that is played against the whole product and must come out the same.
+
+A transcript is a small play. What people and networks do is input; what phones show is output:
+
+    Amina has +254712000001                        who plays; add "by Africa's Talking" for that carrier of texts
+    Amina dials                                    the service code
+    < Welcome to Giftline: ...                     a line of the screen she now sees
+    > 1                                            she answers, by whichever way she spoke last
+    Amina hangs up
+    Amina texts: BUY                               a text; its answer follows as `<` lines
+    Baraka gets:                                   a text nobody asked for in this moment
+    < Amina gives you Soko Bora KES 200. ...
+    * 8 days pass                                  also minutes, hours, seconds
+    * the network repeats that                     the last request once more, byte for byte
+    * the network missed the end                   the dialog that ended goes on in the same session
+    * Redis is emptied
+    # words for the reader, also the empty lines
+
+The player takes the input lines alone, writes down everything that every phone shows, and compares the whole: nothing
+is sent that a reader does not see. What chance makes gets a name by kind and order (`{ref1}`, `{serial2}`, `{code1}`,
+and `{agree1}` for the number that signs by SMS): the same value has the same name to the end, and input may use it.
+The story begins on 1 March at 10:00 in Nairobi, so that times stand as they are.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot import fitting
+from bot.app import build_worker
+from bot.chores import Chores
+from bot.services import Services
+from bot.showing import BY_NUMBER
+from bot.worker import Worker
+from circulation import books
+from circulation.references import ALPHABET
+from phones.handset import Dialog, Handset, Network, Screen
+from tests.fakes.providers import FakeProviders
+
+FOLDER = Path(__file__).parent / "transcripts"
+BEGINS = datetime(2027, 3, 1, 7, 0, tzinfo=UTC)
+DIALOG_ENDS = "(the dialog ends)"
+NO_ANSWER = "(no answer)"
+OUTPUT = re.compile(rf"<( |$)|[^>*#].* gets:$|{re.escape(DIALOG_ENDS)}|{re.escape(NO_ANSWER)}")
+NAMED = re.compile(r"\{([a-z]+[0-9]+)\}")
+
+
+class BadTranscript(Exception):
+    """A line that cannot be played, with its number."""
+
+
+@dataclass
+class Names:
+    """Names for what chance makes, by kind and order of appearance."""
+
+    patterns: dict[str, re.Pattern[str]]
+    values: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, services: Services) -> "Names":
+        """Every kind there is; the number that signs is found by the sentence around it, in every language."""
+        catalogue = services.catalogue
+        said = [catalogue.translation(language, BY_NUMBER) for language in catalogue.languages]
+        asks = [re.escape(sentence).replace(r"\{agreement\}", "([0-9]{4})") for sentence in said if sentence]
+        return cls(
+            {
+                "serial": re.compile(r"\b([A-Z]{2,4}[0-9]{10})\b"),
+                "code": re.compile(r"\b([0-9]{4} [0-9]{4} [0-9]{4})\b"),
+                "ref": re.compile(rf"\b([{ALPHABET}]{{8}})\b"),
+                **{f"agree{place}": re.compile(ask) for place, ask in enumerate(asks)},
+            }
+        )
+
+    def hide(self, text: str) -> str:
+        """`text` with names in the place of values."""
+        for kind, pattern in self.patterns.items():
+            for found in pattern.findall(text):
+                text = text.replace(found, f"{{{self._name(kind.rstrip('0123456789'), found)}}}", 1)
+        return text
+
+    def fill(self, text: str) -> str:
+        """`text` with values in the place of names. Raises KeyError for a name that nothing bears yet."""
+        return NAMED.sub(lambda name: self.values[name[1]], text)
+
+    def _name(self, kind: str, value: str) -> str:
+        for name, known in self.values.items():
+            # two agreements may be the same number by chance, and are two all the same
+            if known == value and name.startswith(kind) and kind != "agree":
+                return name
+        name = f"{kind}{1 + sum(known.startswith(kind) for known in self.values)}"
+        self.values[name] = value
+        return name
+
+
+class Player:
+    """Plays transcripts against one running product."""
+
+    def __init__(self, services: Services, base: str, providers: FakeProviders) -> None:
+        self._services = services
+        self._network = Network(services.settings, base)
+        self._providers = providers
+        self._worker: Worker = build_worker(services.settings)
+        self._chores = Chores(services.database, services.talk.rules)
+        self._names = Names.of(services)
+        self._cast: dict[str, Handset] = {}
+        self._speaker = ""
+        self._texting = False
+        self._last_dialog: Dialog | None = None
+        self._read = 0
+        self._output: list[str] = []
+        self._ahead = BEGINS - datetime.now(UTC)
+        self._set_clock()
+
+    def play(self, transcript: str) -> str:
+        """The transcript as the product plays it. Raises BadTranscript."""
+        for number, line in enumerate(transcript.splitlines(), 1):
+            if OUTPUT.match(line):
+                continue
+            self._output.append(line)
+            try:
+                self._do(line)
+            except KeyError as error:
+                raise BadTranscript(f"line {number}: nothing is called {error} yet") from error
+            except BadTranscript as error:
+                raise BadTranscript(f"line {number}: {error}") from error
+        return "\n".join(self._output) + "\n"
+
+    def books_in_order(self) -> bool:
+        """Whether every invariant of the books holds."""
+        with self._services.database.begin() as db:
+            return books.read(db).in_order
+
+    # What is done -----------------------------------------------------------------------------------------------------
+    def _do(self, line: str) -> None:
+        if not line.strip() or line.startswith("#"):
+            return
+        for pattern, act in self._acts():
+            if found := re.fullmatch(pattern, line):
+                act(*found.groups())
+                return
+        raise BadTranscript(f"not understood: {line}")
+
+    def _acts(self) -> Iterator[tuple[str, Callable[..., None]]]:
+        yield r"(\w+) has (\+[0-9]+)( by Africa's Talking)?", self._enter
+        yield r"(\w+) dials", self._dial
+        yield r"(\w+) texts: (.*)", self._text
+        yield r"> ?(.*)", self._answer
+        yield r"(\w+) hangs up", self._hang_up
+        yield r"\* ([0-9]+) (second|minute|hour|day)s? pass(?:es)?", self._wait
+        yield r"\* the network repeats that", self._repeat
+        yield r"\* the network missed the end", self._missed_the_end
+        yield r"\* Redis is emptied", self._services.redis.flushdb
+
+    def _enter(self, name: str, msisdn: str, by_africastalking: str | None) -> None:
+        self._cast[name] = self._network.handset(msisdn, "africastalking" if by_africastalking else "twilio")
+
+    def _dial(self, name: str) -> None:
+        self._speaker, self._texting = name, False
+        self._show(self._cast[name].dial())
+
+    def _answer(self, typed: str) -> None:
+        if self._texting:
+            self._text(self._speaker, typed)
+        elif self._cast[self._speaker].dialog is None:
+            raise BadTranscript(f"{self._speaker} has no dialog open")
+        else:
+            self._last_dialog = self._cast[self._speaker].dialog
+            self._show(self._cast[self._speaker].answer(self._names.fill(typed)))
+
+    def _text(self, name: str, typed: str) -> None:
+        self._speaker, self._texting = name, True
+        self._cast[name].text(self._names.fill(typed))
+        self._deliver(answers=name)
+
+    def _hang_up(self, name: str) -> None:
+        self._cast[name].hang_up()
+        self._deliver()
+
+    def _repeat(self) -> None:
+        screen = self._cast[self._speaker].repeat()
+        if screen:
+            self._show(screen)
+        else:
+            self._deliver(answers=self._speaker)
+
+    def _missed_the_end(self) -> None:
+        self._cast[self._speaker].dialog = self._last_dialog
+
+    def _wait(self, count: str, unit: str) -> None:
+        passed = timedelta(**{f"{unit}s": int(count)})
+        self._ahead += passed
+        self._set_clock()
+        for key in self._services.redis.scan_iter():
+            self._services.redis.pexpire(key, max(self._services.redis.pttl(key) - int(passed.total_seconds() * 1000), 0))
+        self._chores.lapse_gifts()
+        self._chores.expire_codes()
+        self._chores.purge_inbox()
+        self._deliver()
+
+    def _set_clock(self) -> None:
+        self._services.database.clock_offset = f"{self._ahead.total_seconds()} seconds"
+
+    # What is seen -----------------------------------------------------------------------------------------------------
+    def _show(self, screen: Screen) -> None:
+        assert fitting.USSD.holds(screen.text), f"a screen too long for a phone: {screen.text}"
+        self._write(screen.text)
+        if not screen.more:
+            self._output.append(DIALOG_ENDS)
+        self._deliver()
+
+    def _deliver(self, answers: str = "") -> None:
+        """Let the worker send all there is; the speaker reads first, then the others in the order they entered."""
+        while self._worker.run_once():
+            pass
+        arrived = self._providers.texts[self._read :]
+        self._read += len(arrived)
+        owners = {handset.msisdn: name for name, handset in self._cast.items()}
+        order = [answers, *self._cast]
+        for text in sorted(arrived, key=lambda text: order.index(owners.get(text.to, "")) if text.to in owners else 99):
+            assert fitting.SMS.holds(text.text), f"a text of too many parts: {text.text}"
+            name = owners.get(text.to, text.to)
+            if name != answers:
+                self._output.append(f"{name} gets:")
+            self._write(text.text)
+            if name == answers:
+                answers = "(answered)"
+        if answers in self._cast:
+            self._output.append(NO_ANSWER)
+
+    def _write(self, text: str) -> None:
+        self._output += [f"< {line}".rstrip() for line in self._names.hide(text).split("\n")]
