@@ -77,7 +77,7 @@ def build_services(settings: Settings) -> Services:
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
     """The web application: every door, and in development the browser phones."""
-    settings = settings or Settings()
+    settings = settings or Settings.load()
     services = services or build_services(settings)
     quiet_libraries()
     app = Flask(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bot import embedded
+from bot import servers
 from bot.config import Settings, SettingsRefused
 from circulation import books as book_keeping
 from circulation.chart import ACCOUNTS
@@ -102,27 +102,19 @@ def _amount(minor: int) -> str:
 
 def _settings() -> Settings:
     try:
-        return Settings()
+        return Settings.load()
     except SettingsRefused as error:
         raise click.ClickException(str(error)) from error
-    except ValueError as error:
-        raise click.ClickException(f"These settings cannot be used: {error}") from error
 
 
 @contextmanager
 def _database_url() -> Iterator[str]:
     settings = _settings()
-    if settings.database_url:
-        yield settings.database_url
-        return
     try:
-        servers = embedded.connect_or_start(settings.giftline_data)
-    except (embedded.NotInstalled, embedded.CannotStart) as error:
+        with servers.in_use(settings) as addresses:
+            yield addresses.database_url
+    except (servers.NotInstalled, servers.CannotStart) as error:
         raise click.ClickException(str(error)) from error
-    try:
-        yield servers.database_url
-    finally:
-        servers.stop()
 
 
 @contextmanager

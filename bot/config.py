@@ -8,7 +8,7 @@ setting that is missing. The table in the README is checked against this file by
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_SECRETS = {
@@ -30,7 +30,7 @@ class SettingsRefused(ValueError):
 class Settings(BaseSettings):
     """The settings of one process. Attribute names are the environment's names in lower case."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     giftline_mode: Literal["production", "development"] = Field(
         "production", description="`development` fills in `dev-` secrets, starts embedded servers and shows /phones."
@@ -89,6 +89,17 @@ class Settings(BaseSettings):
         else:
             self._refuse_development_values()
         return self
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings from the environment. Raises SettingsRefused, with one sentence for each fault."""
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = [
+                ": ".join([*(str(name).upper() for name in fault["loc"]), fault["msg"]]) for fault in error.errors()
+            ]
+            raise SettingsRefused(" ".join(faults).replace("Value error, ", "")) from None
 
     @property
     def development(self) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 import requests
 from honcho.manager import Manager
 
-from bot import embedded
-from bot.config import Settings, SettingsRefused
+from bot import servers
+from bot.config import Settings
 from circulation.stocking import DEMO, StockRefused, stock
 from storage.database import Database, migrate
 
@@ -21,26 +21,12 @@ READY_SECONDS = 30
 def main() -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     os.environ.setdefault("GIFTLINE_MODE", "development")
-    try:
-        settings = Settings()
-    except (SettingsRefused, ValueError) as error:
-        return _cannot(str(error))
-    servers = None
-    if not (settings.database_url and settings.redis_url):
-        try:
-            servers = embedded.start(settings.giftline_data)
-        except (embedded.NotInstalled, embedded.CannotStart) as error:
-            return _cannot(str(error))
-    try:
-        return _run(settings, servers)
-    finally:
-        if servers:
-            servers.stop()
+    settings = Settings.load()
+    with servers.in_use(settings) as addresses:
+        return _run(settings, addresses.database_url, addresses.redis_url)
 
 
-def _run(settings: Settings, servers: embedded.Servers | None) -> int:
-    database_url = settings.database_url or (servers.database_url if servers else "")
-    redis_url = settings.redis_url or (servers.redis_url if servers else "")
+def _run(settings: Settings, database_url: str, redis_url: str) -> int:
     migrate(database_url)
     demo = _demo(database_url, settings.country)
     environment = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
@@ -100,10 +86,5 @@ def _greet(settings: Settings, demo: list[str]) -> None:
     )
 
 
-def _cannot(reason: str) -> int:
-    print(f"Giftline cannot start: {reason}", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(servers.or_say_why(main))

@@ -45,10 +45,11 @@ class Step:
 class Ask(Step):
     """Asks for something typed. `parse` (a function of the text, or the name of a method) reads it or raises
     NotUnderstood; the value is saved under the step's name and the trigger is `answered`. A `free` answer is anybody's
-    words: no keyword is looked for in it, and 0 is an answer, not the way back."""
+    words: no keyword is looked for in it. Where `zero` is an answer, 0 is not the way back."""
 
     parse: Parse = field(kw_only=True)
     free: bool = field(default=False, kw_only=True)
+    zero: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

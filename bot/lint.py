@@ -92,7 +92,10 @@ class _Table:
         return bool(self.flow.keywords) or self.name in {self.flows.home, *self.flows.calling, *left_for}
 
     def goes_back(self, step: Step) -> bool:
-        """Whether 0 leads back from `step`, by whatever row the person came."""
+        """Whether 0 leads somewhere from `step`, by whatever row the person came: to the step before, or to the menu."""
+        detours = {step.flow for _, flow in self.flows.items() for step in flow.steps if isinstance(step, Detour)}
+        if self.name not in {self.flows.home, *self.flows.calling, *detours}:
+            return True
         ways_in = [row for row in self.moves if row.to == step.name and row.at != step.name]
         before = [self.flow.step.get(row.at) for row in ways_in if not row.do]
         return len(before) == len(ways_in) and all(isinstance(one, Ask | Choose) for one in before)

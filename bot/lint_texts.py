@@ -15,14 +15,14 @@ from circulation.msisdn import Msisdn
 from circulation.values import Value
 
 MOST_PAGES = 4
-"""A screen that takes more paging than this is not read to its end, and the network ends most dialogs within three
-minutes anyhow."""
+"""A screen that takes more paging than this is not read to its end."""
 MOST_PAGES_UCS2 = 6
-"""The same, when it holds a message in another script: a page then has room for 70 characters instead of 160."""
+"""The same, when it holds a message in another script: 80 emoji alone are 160 UTF-16 units, of which a page has room
+for 61 beside the line that says there is more."""
 MOST_SEGMENTS = 3
 """A notice is billed by the segment."""
 MOST_SEGMENTS_UCS2 = 6
-"""A notice with a gift's message in another script: 67 characters a segment instead of 153."""
+"""A notice with a gift's message in another script: a segment holds 67 UTF-16 units instead of 153 septets."""
 
 EXTREMES: Mapping[str, Value] = {
     "agreement": "9999",

@@ -124,7 +124,13 @@ class Showing:
             options = [Option(trigger, sentence, trigger=trigger) for trigger, sentence in step.options.items()]
         frame.shown = [(option.trigger, option.value) for option in options]
         lines = [f"{n}. {self._say(option.sentence, **option.holes)}" for n, option in enumerate(options, 1)]
-        return [*lines, self._say(BACK)] if frame.trail else lines
+        return [*lines, self._say(BACK)] if self._may_go_back(frame) else lines
+
+    def _may_go_back(self, frame: Frame) -> bool:
+        """Whether 0 leads somewhere: to the step before, or from the first step of what was chosen to the menu."""
+        flows = self._setting.flows
+        chosen = len(self._conversation.frames) == 1 and frame.flow not in (flows.home, *flows.calling)
+        return chosen or bool(frame.trail)
 
     def _holes(self, flow: Flow, sentence: str) -> dict[str, Value]:
         """Each hole is an answer, or else a method of the flow by that name."""

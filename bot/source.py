@@ -58,10 +58,10 @@ def made_options(flow: type[Flow], method: str) -> list[Made]:
 
 def saved_answers(flow: type[Flow]) -> set[str]:
     """The names under which the methods of `flow` save answers."""
-    saved = set()
-    for owner in flow.__mro__[: flow.__mro__.index(Flow)]:
-        tree = _tree(owner)
-        for node in ast.walk(tree):
+    saved: set[str] = set()
+    owners = flow.__mro__[: flow.__mro__.index(Flow)]
+    for method in (method for owner in owners for method in vars(owner).values() if inspect.isfunction(method)):
+        for node in ast.walk(_tree(method)):
             match node:
                 case ast.Subscript(ast.Attribute(ast.Name("self"), "answers"), ast.Constant(str(name)), ast.Store()):
                     saved.add(name)
@@ -103,5 +103,5 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 @cache
-def _tree(thing: Callable[..., Any] | type) -> ast.AST:
-    return ast.parse(textwrap.dedent(inspect.getsource(thing)))
+def _tree(function: Callable[..., Any]) -> ast.AST:
+    return ast.parse(textwrap.dedent(inspect.getsource(function)))

@@ -120,7 +120,7 @@ class Talk(Showing):
         self._conversation.frames.clear()
         self._begin(name, trigger)
         for answer in ahead:
-            if not self._conversation.frames or self._notes:
+            if self._notes or isinstance(self._step(self._conversation.top), End):
                 break
             self._answer(answer)
         return True
@@ -150,7 +150,7 @@ class Talk(Showing):
             self._note(slip.sentence, **slip.holes)
 
     def _hear_typed(self, frame: Frame, step: Ask, text: str) -> None:
-        if text == "0" and not step.free and frame.trail:
+        if text == "0" and not step.zero and self._may_go_back(frame):
             self._back()
             return
         flow = self._flow(frame)
@@ -164,7 +164,7 @@ class Talk(Showing):
 
     def _hear_chosen(self, frame: Frame, text: str) -> None:
         number = choice(text)
-        if number == 0 and frame.trail:
+        if number == 0 and self._may_go_back(frame):
             self._back()
             return
         if not 1 <= number <= len(frame.shown):

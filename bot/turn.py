@@ -241,8 +241,9 @@ class _Turn:
             return self.floor
         if place.version == 0:
             self._answered_long_ago(work)
+        if place.version == 0 or not self.message.text:  # who dials anew may come because a crash took their answer
             known = inbox.place(work.db, self.person)
-            return Place(*known) if known else place
+            return Place(*known) if known and known[0] > place.version else place
         return place
 
     def _opened(self, place: Place) -> Conversation:

@@ -1,12 +1,17 @@
 """The web server: granian serving Flask. `python -m bot.web` runs it on PORT."""
 
+import os
+import sys
+
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from bot import servers
 from bot.config import Settings
 from bot.logs import set_up
+from storage.database import migrate
 
 
 def application() -> Flask:
@@ -17,9 +22,17 @@ def application() -> Flask:
     return create_app()
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT. Refuses to start with settings that cannot be used."""
-    settings = Settings()
+def main() -> int:
+    """Migrate, then serve until SIGTERM or SIGINT. Refuses to start with settings that cannot be used."""
+    settings = Settings.load()
+    with servers.in_use(settings) as addresses:
+        os.environ.update(DATABASE_URL=addresses.database_url, REDIS_URL=addresses.redis_url)  # for the processes below
+        migrate(addresses.database_url)
+        _serve(settings)
+    return 0
+
+
+def _serve(settings: Settings) -> None:
     Granian(
         "bot.web:application",
         factory=True,
@@ -34,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(servers.or_say_why(main))

@@ -6,6 +6,7 @@ sends once more, never texts that nobody sends.
 """
 
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -17,7 +18,10 @@ from typing import Any, Literal
 
 import structlog
 
+from bot import servers
 from bot.channels import SEND_SECONDS, Channel
+from bot.config import Settings
+from bot.logs import set_up
 from bot.messages import Outbound, SendFailed
 from circulation.msisdn import Msisdn
 from storage import outbox
@@ -184,16 +188,20 @@ def _fault(error: BaseException) -> str:
     return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}"
 
 
-def main() -> None:
+def main() -> int:
     """Run one worker until SIGTERM or SIGINT; texts being sent at that moment are finished first."""
     from bot.app import build_worker
-    from bot.config import Settings
 
+    set_up()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    build_worker(Settings()).run_forever(stop)
+    settings = Settings.load()
+    with servers.in_use(settings) as addresses:
+        here = {"database_url": addresses.database_url, "redis_url": addresses.redis_url}
+        build_worker(settings.model_copy(update=here)).run_forever(stop)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(servers.or_say_why(main))

@@ -83,11 +83,19 @@ _GIVER = text("""
 
 
 def ask_code(
-    db: Connection, rules: Rules, *, code_id: str, holder: Member, certificate_id: int, limit: Money | None
+    db: Connection,
+    rules: Rules,
+    *,
+    code_id: str,
+    holder: Member,
+    certificate_id: int,
+    limit: Money | None,
+    receipt: bool,
 ) -> Code:
-    """A new one-time code for one certificate, on screen and by text; it voids the holder's code before it.
+    """A new one-time code for one certificate; it voids the holder's code before it.
 
-    `limit` is the most it may pay; None: all that is left. The same `code_id` gives the same code.
+    `limit` is the most it may pay; None: all that is left. `receipt` sends it by text as well. The same `code_id` gives
+    the same code.
     Raises Refusal `not_yours`, `nothing_left` or `over_balance`.
     """
     members.lock(db, holder.id)
@@ -114,7 +122,9 @@ def ask_code(
     }
     until = db.execute(_ASK, asked).scalar_one()
     most = limit or balance
-    notices.send(db, holder, rules.sms_provider, notices.CODE, code=shown(code), until=until, limit=most, issuer=issuer)
+    if receipt:
+        told: dict[str, Value] = {"code": shown(code), "until": until, "limit": most, "issuer": issuer}
+        notices.send(db, holder, rules.sms_provider, notices.CODE, **told)
     return Code(shown(code), most, until)
 
 

@@ -108,6 +108,8 @@ class Basket(Flow):
 
 def _lines(events: list[Event]) -> list[Option]:
     """A history as a list: choosing a line shows the list again."""
+    if not events:
+        return [Option("", "Nothing yet.")]
     return [
         Option(
             event.reference,

@@ -23,13 +23,13 @@ class Gift(Holding):
         Choose(
             "nothing",
             "You hold nothing to give yet.",
-            options={"buy": "Buy a certificate", "menu": "Menu"},
+            options={"buy": "Buy a certificate"},
             drop="restart",
         ),
         Detour("pin", flow="pin"),
         Choose("certificate", "Which one will you give?", options="held", drop="restart"),
         Ask("recipient", "Who is it for? Type their phone number.", parse="a_phone"),
-        Ask("note", "Add a short message, or reply 0 for none.", parse=parsing.note, free=True),
+        Ask("note", "Add a short message, or reply 0 for none.", parse=parsing.note, free=True, zero=True),
         Sign("confirm", 'Give {issuer} {amount} to {recipient}? Message: "{note}".'),
         Sign("confirm_no_note", "Give {issuer} {amount} to {recipient}?"),
         End(
@@ -38,14 +38,12 @@ class Gift(Holding):
         ),
         End("stopped", "Nothing was given."),
         Go("buy", flow="buy"),
-        Go("menu", flow="menu"),
     ]
     moves = [
         move("open", "start", "nothing", unless="holds_something"),
         move("open", "start", "pin", when="pin_missing"),
         move("open", "start", "certificate"),
         move("buy", "nothing", "buy"),
-        move("menu", "nothing", "menu"),
         move("chosen", "pin", "certificate"),
         move("answered", "certificate", "recipient"),
         move("answered", "recipient", "note"),

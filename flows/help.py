@@ -3,7 +3,7 @@
 > HELP                < Giftline sells gift certificates ... 1. Buying 2. Giving 3. Using 4. Safety
 """
 
-from bot.dialog import Choose, Flow, Go, move
+from bot.dialog import Choose, Flow, move
 
 TOPICS = ("buying", "giving", "using", "safety")
 
@@ -20,7 +20,6 @@ class Help(Flow):
                 "giving": "Giving",
                 "using": "Paying in a shop",
                 "safety": "Safety",
-                "menu": "Menu",
             },
             drop="restart",
         ),
@@ -32,12 +31,10 @@ class Help(Flow):
         ),
         Choose("using", "Get a code, show it to the clerk. It works once, for 10 minutes. Or text PAY.", options={}),
         Choose("safety", "Never tell your PIN to anyone. Show a code only to the clerk at the till.", options={}),
-        Go("menu", flow="menu"),
     ]
     moves = [
         move("open", "start", "topics"),
         *[move(topic, "topics", topic) for topic in TOPICS],
-        move("menu", "topics", "menu"),
     ]
     holes = {"service_code": "*384*4438*999#"}
 

@@ -23,24 +23,22 @@ class Redeem(Holding):
         Choose(
             "nothing",
             "You hold nothing to use yet.",
-            options={"buy": "Buy a certificate", "menu": "Menu"},
+            options={"buy": "Buy a certificate"},
             drop="restart",
         ),
         Detour("pin", flow="pin"),
         Choose("certificate", "Which one will you use?", options="held", drop="restart"),
-        Ask("limit", "The most it may pay, or 0 for all of {amount}.", parse="a_limit", free=True),
+        Ask("limit", "The most it may pay, or 0 for all of {amount}.", parse="a_limit", zero=True),
         Sign("confirm", "A one-time code for {issuer}, up to {most}."),
         End("code", "Code {code}. Show it to the clerk before {until}. It pays up to {most}. Tell it to nobody else."),
         End("stopped", "No code was made."),
         Go("buy", flow="buy"),
-        Go("menu", flow="menu"),
     ]
     moves = [
         move("open", "start", "nothing", unless="holds_something"),
         move("open", "start", "pin", when="pin_missing"),
         move("open", "start", "certificate"),
         move("buy", "nothing", "buy"),
-        move("menu", "nothing", "menu"),
         move("chosen", "pin", "certificate"),
         move("answered", "certificate", "limit"),
         move("answered", "limit", "confirm"),
@@ -79,5 +77,6 @@ class Redeem(Holding):
             holder=member,
             certificate_id=int(str(self.answers["certificate"])),
             limit=limit if isinstance(limit, Money) else None,
+            receipt=self.by_ussd(),
         )
         self.answers.update(code=code.code, until=code.until, most=code.limit)

@@ -27,9 +27,9 @@ class Store(Flow):
         Choose(
             "till", "{store}: what now?", options={"check": "Check a code", "use": "Take a payment"}, drop="restart"
         ),
-        Ask("check_code", "Type the customer's 12-digit code.", parse=parsing.code),
-        Ask("use_code", "Type the customer's 12-digit code to take a payment.", parse=parsing.code),
-        Ask("amount", "How much does the customer pay with it?", parse="an_amount"),
+        Ask("check_code", "Type the customer's 12-digit code.", parse=parsing.code, drop="restart"),
+        Ask("use_code", "Type the customer's 12-digit code to take a payment.", parse=parsing.code, drop="restart"),
+        Ask("amount", "How much does the customer pay with it?", parse="an_amount", zero=True, drop="restart"),
         End("good", "GOOD: {issuer}, up to {most}, until {until}."),
         End("approved", "APPROVED: {amount}. Ref {reference}."),
         End("denied", "DENIED."),

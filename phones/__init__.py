@@ -10,7 +10,7 @@ import redis
 from flask import Blueprint
 
 from bot.config import Settings
-from phones import pages, providers
+from phones import api, pages, providers
 from phones.airwaves import Airwaves
 from phones.handset import Network
 from phones.pages import Phone
@@ -21,11 +21,13 @@ __all__ = ["Phone", "blueprint"]
 def blueprint(settings: Settings, client: redis.Redis, cast: Sequence[Phone]) -> Blueprint:
     """Everything under /phones: the page showing `cast`, its small API, and the providers' REST APIs.
 
-    Register it in development mode only: whoever reaches it can be any phone. Raises ValueError outside of it.
+    Register it in development mode only: whoever reaches it can be any phone. Raises ValueError elsewhere, and for a
+    cast without two customers and a till.
     """
     if not settings.development:
         raise ValueError("the browser phones are for development mode only")
     airwaves, network = Airwaves(client), Network(settings)
-    phones = pages.blueprint(settings, airwaves, network, cast)
+    phones = pages.blueprint(settings, cast)
+    phones.register_blueprint(api.blueprint(settings, airwaves, network))
     phones.register_blueprint(providers.blueprint(settings, airwaves, network))
     return phones

@@ -108,9 +108,7 @@ class Network:
         signature = self._validator.compute_signature(self.settings.public_base_url + path, dict(fields))
         return Form(path, fields, {"X-Twilio-Signature": signature})
 
-    def africastalking(
-        self, door: Literal["sms", "ussd"], fields: Mapping[str, str], event: str = ""
-    ) -> Form:
+    def africastalking(self, door: Literal["sms", "ussd"], fields: Mapping[str, str], event: str = "") -> Form:
         """A form as Africa's Talking posts it: unsigned, at a secret path; `event` is `/end`, `/delivery` or nothing."""
         secret = self.settings.africastalking_secret.get_secret_value()
         return Form(f"/{door}/africastalking/{secret}{event}", fields)

@@ -4,6 +4,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -55,13 +56,20 @@ def template(servers: embedded.Servers) -> str:
     return name
 
 
-@pytest.fixture
-def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
-    """The address of a database of the test's own."""
+@contextmanager
+def copied(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """The address of a copy of a database (`template0`: an empty one), which is gone afterwards."""
     name = f"test_{uuid4().hex}"
     _admin(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _named(servers, name)
     _admin(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """The address of a database of the test's own."""
+    with copied(servers, template) as url:
+        yield url
 
 
 @pytest.fixture

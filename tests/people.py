@@ -133,7 +133,7 @@ class People:
         """A live code as the clerk types it: twelve digits."""
         with self.database.begin() as db:
             code = redemption.ask_code(
-                db, self.rules, code_id=str(uuid4()), holder=holder, certificate_id=certificate, limit=limit
+                db, self.rules, code_id=str(uuid4()), holder=holder, certificate_id=certificate, limit=limit, receipt=True
             )
         return code.code.replace(" ", "")
 

@@ -6,6 +6,7 @@ To write one, write only what people do and let the product add the rest, then r
 """
 
 import difflib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from bot.config import Settings
 from bot.services import Services
 from tests.fakes.providers import FakeProviders
-from tests.transcript import FOLDER, Player
+from tests.transcript import FOLDER, BadTranscript, Player
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def settings(settings: Settings, providers: FakeProviders) -> Settings:
     )
 
 
+@pytest.fixture(autouse=True)
+def quiet_server(caplog: pytest.LogCaptureFixture) -> None:
+    """A failure shows its diff, not every request that led to it."""
+    caplog.set_level(logging.WARNING, "werkzeug")
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
 def test_the_conversation_goes_as_written(
     path: Path, services: Services, live: str, providers: FakeProviders, request: pytest.FixtureRequest
@@ -39,7 +46,10 @@ def test_the_conversation_goes_as_written(
     written = path.read_text("utf-8")
     player = Player(services, live, providers)
 
-    played = player.play(written)
+    try:
+        played = player.play(written)
+    except BadTranscript as bad:
+        pytest.fail(f"{path.name} cannot be played\n{bad}", pytrace=False)
 
     if request.config.getoption("--rewrite"):
         path.write_text(played, "utf-8")

@@ -3,6 +3,7 @@
 A transcript is a small play. What people and networks do is input; what phones show is output:
 
     Amina has +254712000001                        who plays; add "by Africa's Talking" for that carrier of texts
+    Amina is a member with PIN 7193 and holds Soko Bora KES 200, Kitabu KES 500      what went before, if it matters
     Amina dials                                    the service code
     < Welcome to Giftline: ...                     a line of the screen she now sees
     > 1                                            she answers, by whichever way she spoke last
@@ -27,14 +28,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import text
 
 from bot import fitting
 from bot.app import build_worker
 from bot.chores import Chores
+from bot.lint_texts import MOST_SEGMENTS, MOST_SEGMENTS_UCS2
 from bot.services import Services
 from bot.showing import BY_NUMBER
 from bot.worker import Worker
-from circulation import books
+from circulation import books, catalogue, members, sales
+from circulation.msisdn import Msisdn
 from circulation.references import ALPHABET
 from phones.handset import Dialog, Handset, Network, Screen
 from tests.fakes.providers import FakeProviders
@@ -44,11 +50,15 @@ BEGINS = datetime(2027, 3, 1, 7, 0, tzinfo=UTC)
 DIALOG_ENDS = "(the dialog ends)"
 NO_ANSWER = "(no answer)"
 OUTPUT = re.compile(rf"<( |$)|[^>*#].* gets:$|{re.escape(DIALOG_ENDS)}|{re.escape(NO_ANSWER)}")
+PRICE = text("""
+    SELECT d.id FROM denomination d JOIN issuer i ON i.id = d.issuer_id WHERE i.name = :issuer AND d.amount_minor = :worth
+""")
+MOST_PARTS = max(MOST_SEGMENTS, MOST_SEGMENTS_UCS2)
 NAMED = re.compile(r"\{([a-z]+[0-9]+)\}")
 
 
 class BadTranscript(Exception):
-    """A line that cannot be played, with its number."""
+    """A line that cannot be played, with what was played before it."""
 
 
 @dataclass
@@ -121,10 +131,9 @@ class Player:
             self._output.append(line)
             try:
                 self._do(line)
-            except KeyError as error:
-                raise BadTranscript(f"line {number}: nothing is called {error} yet") from error
-            except BadTranscript as error:
-                raise BadTranscript(f"line {number}: {error}") from error
+            except (BadTranscript, KeyError) as error:
+                reason = f"nothing is called {error} yet" if isinstance(error, KeyError) else str(error)
+                raise BadTranscript("\n".join([*self._output[-12:], f"^ line {number}: {reason}"])) from None
         return "\n".join(self._output) + "\n"
 
     def books_in_order(self) -> bool:
@@ -144,6 +153,7 @@ class Player:
 
     def _acts(self) -> Iterator[tuple[str, Callable[..., None]]]:
         yield r"(\w+) has (\+[0-9]+)( by Africa's Talking)?", self._enter
+        yield r"(\w+) is a member(?: with PIN ([0-9]+))?(?: and holds (.+))?", self._set_up
         yield r"(\w+) dials", self._dial
         yield r"(\w+) texts: (.*)", self._text
         yield r"> ?(.*)", self._answer
@@ -155,6 +165,25 @@ class Player:
 
     def _enter(self, name: str, msisdn: str, by_africastalking: str | None) -> None:
         self._cast[name] = self._network.handset(msisdn, "africastalking" if by_africastalking else "twilio")
+
+    def _set_up(self, name: str, pin: str | None, holds: str | None) -> None:
+        rules, phone = self._services.talk.rules, Msisdn(self._cast[name].msisdn)
+        pin_hash = rules.pins.hash(pin) if pin else None
+        with self._services.database.begin() as db:
+            member = members.join(db, phone, name=name, language="en", pin_hash=pin_hash)
+            for certificate in holds.split(", ") if holds else []:
+                issuer, worth = re.fullmatch(r"(.+) KES ([0-9]+)", certificate).groups()  # type: ignore[union-attr]
+                price = db.execute(PRICE, {"issuer": issuer, "worth": int(worth) * 100}).scalar_one()
+                sales.buy(
+                    db,
+                    rules,
+                    purchase_id=str(uuid4()),
+                    buyer=member,
+                    denomination_id=price,
+                    sheets=1,
+                    expected=sales.cost(catalogue.denomination(db, price), 1),  # type: ignore[arg-type]
+                    receipt=False,
+                )
 
     def _dial(self, name: str) -> None:
         self._speaker, self._texting = name, False
@@ -218,16 +247,17 @@ class Player:
         self._read += len(arrived)
         owners = {handset.msisdn: name for name, handset in self._cast.items()}
         order = [answers, *self._cast]
-        for text in sorted(arrived, key=lambda text: order.index(owners.get(text.to, "")) if text.to in owners else 99):
-            assert fitting.SMS.holds(text.text), f"a text of too many parts: {text.text}"
-            name = owners.get(text.to, text.to)
+        for taken in sorted(arrived, key=lambda taken: order.index(owners[taken.to]) if taken.to in owners else len(order)):
+            name = owners.get(taken.to, taken.to)
             if name != answers:
                 self._output.append(f"{name} gets:")
-            self._write(text.text)
+            self._write(taken.text)
             if name == answers:
                 answers = "(answered)"
         if answers in self._cast:
             self._output.append(NO_ANSWER)
 
     def _write(self, text: str) -> None:
+        assert not re.search(r"\{[a-z_]+\}", text), f"a hole was left open: {text}"
+        assert fitting.segments(text) <= MOST_PARTS, f"a text in too many parts: {text}"
         self._output += [f"< {line}".rstrip() for line in self._names.hide(text).split("\n")]

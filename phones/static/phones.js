@@ -3,7 +3,7 @@
 import { ask } from "./network.js";
 import { Phone } from "./phone.js";
 
-const POLL_MS = 500; // a poll is one cheap request for all the phones; see pages.py for why not a long one
+const POLL_MS = 500; // a poll is one cheap request for all the phones; see api.py for why not a long one
 const HIDDEN_POLL_MS = 4000;
 const TROUBLED_POLL_MS = 2000;
 

@@ -61,9 +61,7 @@ class Product:
         for path in (f"/sms/africastalking/{secret}/delivery", f"/ussd/africastalking/{secret}/end"):
             app.add_url_rule(path, path, product._quiet, methods=["POST"])
         app.add_url_rule(f"/ussd/africastalking/{secret}", "ussd", product._ussd, methods=["POST"])
-        threading.Thread(
-            target=server.serve_forever, args=[0.02], daemon=True
-        ).start()  # looks for its end that often
+        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()  # looks for its end that often
         return product
 
     @property
@@ -79,9 +77,7 @@ class Product:
         client = Client(self.settings.twilio_account_sid, self.settings.twilio_auth_token.get_secret_value())
         client.api.base_url = f"{self.url}/phones/twilio"
         callback = f"{PUBLIC}/sms/twilio/status?id=42"
-        message = client.messages.create(
-            to=to, from_=self.settings.twilio_from, body=body, status_callback=callback
-        )
+        message = client.messages.create(to=to, from_=self.settings.twilio_from, body=body, status_callback=callback)
         return str(message.sid)
 
     def api(self, verb: str, body: object, content_type: str = "application/json") -> requests.Response:
@@ -99,9 +95,7 @@ class Product:
     def _record(self) -> None:
         validator = RequestValidator(self.settings.twilio_auth_token.get_secret_value())
         path = request.full_path.rstrip("?")
-        signed = validator.validate(
-            PUBLIC + path, request.form, request.headers.get("X-Twilio-Signature", "")
-        )
+        signed = validator.validate(PUBLIC + path, request.form, request.headers.get("X-Twilio-Signature", ""))
         with self.arrived:
             self.calls.append(Call(path, request.form.to_dict(), signed))
             self.arrived.notify_all()

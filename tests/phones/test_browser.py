@@ -21,9 +21,7 @@ QUIET = [
     "--disable-quic",
 ]
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="browser tests need chromium at /usr/bin/chromium"
-)
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="browser tests need chromium at /usr/bin/chromium")
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +52,7 @@ def press(phone: Locator, keys: str) -> None:
         phone.locator(f".keypad [data-key='{key}']").click()
 
 
-def test_a_person_dials_on_the_keypad_answers_the_menu_and_reads_the_end(
-    page: Page, product: "Product"
-) -> None:
+def test_a_person_dials_on_the_keypad_answers_the_menu_and_reads_the_end(page: Page, product: "Product") -> None:
     phone = page.locator("#phone-1")
     press(phone, product.settings.service_code)
     expect(phone.locator(".view")).to_have_text(product.settings.service_code)

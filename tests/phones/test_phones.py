@@ -168,9 +168,7 @@ def test_a_text_by_africas_talking_has_its_own_fields(product: "Product") -> Non
     assert (call.form["from"], call.form["text"]) == (handset.msisdn, "hello")
 
 
-def test_a_text_sent_by_twilios_own_client_is_on_the_phone_and_reported(
-    product: "Product", redis: Redis
-) -> None:
+def test_a_text_sent_by_twilios_own_client_is_on_the_phone_and_reported(product: "Product", redis: Redis) -> None:
     number = product.cast[0].msisdn
     sid = product.text(number, "A gift for you")
 
@@ -193,9 +191,7 @@ def test_a_text_sent_by_twilios_own_client_is_on_the_phone_and_reported(
         ({"StatusCallback": "https://elsewhere.example/"}, 21609, 400),
     ],
 )
-def test_twilio_refuses_as_twilio_does(
-    product: "Product", changes: dict[str, str], code: int, status: int
-) -> None:
+def test_twilio_refuses_as_twilio_does(product: "Product", changes: dict[str, str], code: int, status: int) -> None:
     account = product.settings.twilio_account_sid
     form = {"To": product.cast[0].msisdn, "From": product.settings.twilio_from, "Body": "hi"} | changes
     answer = requests.post(
@@ -310,9 +306,7 @@ def test_a_failing_product_is_named_and_the_dialog_is_over(product: "Product") -
         ("+1 500 555 0006", "+15005550006"),
     ],
 )
-def test_a_phones_number_may_be_typed_as_people_type_it(
-    product: "Product", typed: str, understood: str
-) -> None:
+def test_a_phones_number_may_be_typed_as_people_type_it(product: "Product", typed: str, understood: str) -> None:
     assert product.api("number", {"number": typed}).json() == {"msisdn": understood}
 
 

@@ -1,0 +1,125 @@
+"""Random walks: people who answer anything, hang up, come back and repeat, while Redis, time and the network misbehave.
+
+After every single step the books are in order and nobody has read the sentence for faults. The seed is the test's name.
+"""
+
+import random
+import re
+from collections.abc import Callable
+
+import pytest
+import redis as redis_client
+from structlog.testing import capture_logs
+
+from bot.chores import Chores
+from bot.services import Services
+from phones.handset import Carrier, Handset
+from tests.trust.line import AGREE, AMINA, BARAKA, CHEBET, CLERK, OPTION, PIN, Line, join_and_buy
+
+SEEDS = range(10)
+STEPS = 80
+SIDEWAYS = re.compile("Back|Rudi|More|Zaidi|How it works|Lugha|Not now|Menu|Bought|Gifts|Used|Later")
+CODE = re.compile(r"[0-9]{4} [0-9]{4} [0-9]{4}")
+CUSTOMERS = (AMINA, BARAKA, CHEBET, "+254712000004")
+NOISE = (
+    "", "0", "00", "98", "1*2", "hello", "ſtop", "MENU", "BACK", "-1", "99", "0712000002", "😀" * 90, "x" * 400,
+    "CHECK", "USE 1 2", "GIFT", "BUY", "LANG", "PENDING", "٣", "7193", "1111", "#", "*", "a*b", "\x00", "BASKET 7",
+)  # fmt: skip
+
+
+class Walker:
+    """One person with one phone: reads the last screen and mostly answers it sensibly."""
+
+    def __init__(self, line: Line, msisdn: str, carrier: Carrier, dice: random.Random) -> None:
+        self.line = line
+        self.dice = dice
+        self.phone: Handset = line.handset(msisdn, carrier)
+        self.screen = ""
+        self.by_text = ""
+
+    def dial(self) -> None:
+        self.screen = self.phone.dial().text
+
+    def answer(self) -> None:
+        if self.phone.dialog is None:
+            self.dial()
+        else:
+            self.screen = self.phone.answer(self._choose(self.screen)).text
+
+    def text(self) -> None:
+        self.by_text = self.line.say(self.phone, self._choose(self.by_text).replace("\x00", "") or "MENU")
+
+    def hang_up(self) -> None:
+        self.phone.hang_up()
+
+    def repeat(self) -> None:
+        if self.screen or self.by_text:
+            self.phone.repeat()
+
+    def _choose(self, screen: str) -> str:
+        """Nine times in ten something that the screen asks for."""
+        if self.dice.random() < 0.1:
+            return self.dice.choice(NOISE)
+        if "Confirm" in screen or "agree" in screen or "kubali" in screen:
+            shown = AGREE.findall(screen)
+            return self.dice.choice([PIN, shown[-1] if shown else PIN, "0"]) if self.dice.random() < 0.3 else (
+                shown[-1] if shown and "PIN" not in screen else PIN
+            )
+        if "PIN" in screen:
+            return PIN
+        if "phone number" in screen or "namba ya simu" in screen:
+            return self.dice.choice([*CUSTOMERS, "0712 000 009", "+1 555 0100"])
+        if "12-digit" in screen or "tarakimu 12" in screen:
+            return self._some_code()
+        if options := OPTION.findall(screen):
+            weights = [1 if SIDEWAYS.search(label) else 6 for _, label in options]
+            return str(self.dice.choices([number for number, _ in options], weights)[0])
+        if "name" in screen or "message" in screen:
+            return self.dice.choice(["Amina", "Happy birthday", "0"])
+        if self.phone.msisdn == CLERK and self.dice.random() < 0.8:
+            return self.dice.choice(["CHECK {}", "USE {} 50", "USE {} 500"]).format(self._some_code())
+        return self.dice.choice(["1", "2", "3", "0", "50", "BUY", "GIFT", "PAY", "BASKET", "MENU"])
+
+    def _some_code(self) -> str:
+        """The newest code that anybody was sent."""
+        texts = [words for phone in CUSTOMERS for _, words in self.line.texts(phone)]
+        codes = [found for words in texts for found in CODE.findall(words)]
+        return codes[-1] if codes else "1234 5678 9012"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_people_and_machines_do_the_books_stay_in_order(
+    seed: int, services: Services, redis: redis_client.Redis
+) -> None:
+    dice = random.Random(seed)
+    line = Line(services)
+    carriers: tuple[Carrier, ...] = ("twilio", "africastalking")
+    services.database.clock_offset = "0 days"
+    for customer in CUSTOMERS[:2]:
+        join_and_buy(line.handset(customer), sheets=2)
+    people = [Walker(line, msisdn, dice.choice(carriers), dice) for msisdn in (*CUSTOMERS, CLERK)]
+    chores = Chores(services.database, services.talk.rules)
+    days = 0
+    walked: list[str] = []
+    for _ in range(STEPS):
+        person = dice.choice(people)
+        steps: dict[Callable[[], object], int] = {
+            person.answer: 60,
+            person.text: 25,
+            person.dial: 6,
+            person.hang_up: 3,
+            person.repeat: 8,
+            redis.flushdb: 2,
+            chores.lapse_gifts: 2,
+            chores.expire_codes: 2,
+        }
+        step = dice.choices([*steps], [*steps.values()])[0]
+        if dice.random() < 0.02:
+            days += dice.choice([1, 8])
+            services.database.clock_offset = f"{days} days"
+        walked.append(f"{person.phone.msisdn[-1]} {step.__name__}: {person.screen!r} {person.by_text!r}")
+        with capture_logs() as logs:
+            step()
+        faults = [entry for entry in logs if entry["event"] == "turn.fault"]
+        assert not faults, f"seed {seed}, after {walked[-3:]}: {faults}"
+        line.assert_books_in_order()
