@@ -130,4 +130,4 @@ def _database() -> Iterator[Database]:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="bin/giftline")

@@ -103,6 +103,7 @@ class Settings(BaseSettings):
 
     @property
     def development(self) -> bool:
+        """Whether this is a developer's machine, where phones are drawn and secrets are known."""
         return self.giftline_mode == "development"
 
     def _use_development_values(self) -> None:

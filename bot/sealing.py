@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE = 12
@@ -28,6 +29,8 @@ class Seal:
 
     def open(self, sealed: bytes) -> bytes:
         """What was sealed. Raises cryptography's InvalidTag for anything else."""
+        if len(sealed) < _NONCE:
+            raise InvalidTag
         return self._box.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
 
     def pseudonym(self, text: str) -> bytes:

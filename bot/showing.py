@@ -85,13 +85,16 @@ class Showing:
 
     @property
     def db(self) -> "Connection":
+        """The turn's transaction."""
         return self._work.db
 
     @property
     def member(self) -> "Member | None":
+        """Who is speaking, when we ever met."""
         return self._work.member
 
     def speak(self, language: str) -> None:
+        """Go on in `language` from this turn's screen on."""
         self._conversation.language = language
 
     def _screen(self) -> tuple[str, list[str]]:

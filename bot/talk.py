@@ -54,6 +54,7 @@ class Talk(Showing):
         self._page: str | None = None
 
     def take_in_hand(self) -> None:
+        """File the message before anything is done because of it; raises what an earlier run of the turn was refused."""
         if self._attempt.refusal:
             raise self._attempt.refusal
         self._work.take_in_hand()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import redis
 import structlog
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -128,9 +129,11 @@ def _look_up(services: Services, message: Inbound, unknown: _CommitUnknown) -> R
 
 
 def _reply_from(services: Services, sealed: bytes | None) -> Reply:
-    if sealed is None:  # filed without an answer: cannot be, both are of one transaction
-        raise Unavailable(NOT_KNOWN)
-    text, more, secret = json.loads(services.seal.open(sealed))
+    """What was answered before. Raises Unavailable when it cannot be read any more (the key was changed)."""
+    try:
+        text, more, secret = json.loads(services.seal.open(sealed or b""))
+    except InvalidTag as error:
+        raise Unavailable(NOT_KNOWN) from error
     return Reply(text, more, secret)
 
 
@@ -247,7 +250,11 @@ class _Turn:
         return place
 
     def _opened(self, place: Place) -> Conversation:
-        return Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
+        try:
+            return Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
+        except InvalidTag:  # sealed under another key: where the person stood is lost, and nothing else
+            log.warning("turn.place_unreadable")
+            return Conversation()
 
     def _talk(self, conversation: Conversation, work: _Work, *, lost: bool) -> Reply:
         message = self.message

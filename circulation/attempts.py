@@ -36,7 +36,8 @@ _RESERVE = text("""
         failures = CASE WHEN a.last_at < clock() - make_interval(secs => :forget) THEN 1 ELSE a.failures + 1 END,
         last_at = clock(),
         locked_until = (
-            SELECT clock() + make_interval(secs => max(w.seconds)) FROM unnest(CAST(:counts AS int[]), CAST(:seconds AS int[])) AS w(failures, seconds)
+            SELECT clock() + make_interval(secs => max(w.seconds))
+            FROM unnest(CAST(:counts AS int[]), CAST(:seconds AS int[])) AS w(failures, seconds)
             WHERE a.last_at >= clock() - make_interval(secs => :forget) AND w.failures <= a.failures + 1)
     WHERE a.locked_until IS NULL OR a.locked_until <= clock()
     RETURNING failures

@@ -10,7 +10,10 @@ from circulation.members import Member
 from circulation.values import Value, pack
 from storage import outbox
 
-BOUGHT = "Receipt {reference}: you bought {sheets} x {issuer} {worth}. {total} is on your phone bill. Dial {service_code} to give or use."
+BOUGHT = (
+    "Receipt {reference}: you bought {sheets} x {issuer} {worth}. {total} is on your phone bill. "
+    "Dial {service_code} to give or use."
+)
 GIFT_WAITS = (
     '{giver} gives you {issuer} {amount}. Message from {giver}: "{note}". '
     "Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."

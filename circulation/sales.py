@@ -33,8 +33,8 @@ _BUY = text("""
 _ISSUE = text("""
     INSERT INTO certificate (serial, issuer_id, purchase_id, holder_id, face_minor, currency)
     SELECT s.serial, d.issuer_id, :purchase, :buyer, d.amount_minor, d.currency
-    FROM denomination d, unnest(CAST(:serials AS text[])) WITH ORDINALITY AS s(serial, place) WHERE d.id = :denomination ORDER BY s.place
-    RETURNING id
+    FROM denomination d, unnest(CAST(:serials AS text[])) WITH ORDINALITY AS s(serial, place)
+    WHERE d.id = :denomination ORDER BY s.place RETURNING id
 """)
 _PREFIX = text("SELECT i.prefix FROM denomination d JOIN issuer i ON i.id = d.issuer_id WHERE d.id = :denomination")
 

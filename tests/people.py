@@ -46,7 +46,7 @@ class People:
 
     def number(self) -> Msisdn:
         """A phone that was never met."""
-        return Msisdn(f"+2547{next(_NUMBERS):08}")
+        return Msisdn(f"+25479{next(_NUMBERS):07}")
 
     def member(self, name: str = "Amina", *, language: str = "en", pin_hash: str | None = None) -> Member:
         """Somebody who has joined."""

@@ -28,9 +28,7 @@ def providers() -> Iterator[FakeProviders]:
 @pytest.fixture
 def settings(settings: Settings, providers: FakeProviders) -> Settings:
     """The test's settings, sending to the fake providers."""
-    return settings.model_copy(
-        update={"twilio_api_base": providers.url, "africastalking_api_base": providers.url}
-    )
+    return settings.model_copy(update={"twilio_api_base": providers.url, "africastalking_api_base": providers.url})
 
 
 @pytest.fixture(autouse=True)

@@ -151,7 +151,7 @@ class Player:
                 return
         raise BadTranscript(f"not understood: {line}")
 
-    def _acts(self) -> Iterator[tuple[str, Callable[..., None]]]:
+    def _acts(self) -> Iterator[tuple[str, Callable[..., object]]]:
         yield r"(\w+) has (\+[0-9]+)( by Africa's Talking)?", self._enter
         yield r"(\w+) is a member(?: with PIN ([0-9]+))?(?: and holds (.+))?", self._set_up
         yield r"(\w+) dials", self._dial
@@ -222,7 +222,9 @@ class Player:
         self._ahead += passed
         self._set_clock()
         for key in self._services.redis.scan_iter():
-            self._services.redis.pexpire(key, max(self._services.redis.pttl(key) - int(passed.total_seconds() * 1000), 0))
+            self._services.redis.pexpire(
+                key, max(self._services.redis.pttl(key) - int(passed.total_seconds() * 1000), 0)
+            )
         self._chores.lapse_gifts()
         self._chores.expire_codes()
         self._chores.purge_inbox()
@@ -247,7 +249,9 @@ class Player:
         self._read += len(arrived)
         owners = {handset.msisdn: name for name, handset in self._cast.items()}
         order = [answers, *self._cast]
-        for taken in sorted(arrived, key=lambda taken: order.index(owners[taken.to]) if taken.to in owners else len(order)):
+        for taken in sorted(
+            arrived, key=lambda taken: order.index(owners[taken.to]) if taken.to in owners else len(order)
+        ):
             name = owners.get(taken.to, taken.to)
             if name != answers:
                 self._output.append(f"{name} gets:")

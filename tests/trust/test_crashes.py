@@ -30,6 +30,7 @@ from tests.trust.mortal import Mortals
 PIN = "7193"
 FACE = 50_000
 PAID = Money(35_000, "KES")
+NOTHING = "(nothing more is asked)"
 
 
 def pick(screen: str, label: str) -> str:
@@ -100,15 +101,14 @@ class Story:
 
     phone: Phone
     last: str
-    again: Callable[[Phone, str], str | None]
-    """How the person comes back: the first screen they see; None when they see nothing but texts."""
+    again: Callable[[Phone, str], str]
+    """How the person comes back with the last message in mind; what they then see."""
     asked: str
-    """What the screen says that waits for the last message."""
+    """What the screen says that waits for the last message; NOTHING: coming back, they say it all themselves."""
     happened: str
     """The query for the references of what happened (:msisdn is whose phone it is)."""
     settled: Callable[[], bool]
     """Whether value is where it belongs after it happened."""
-    refused: str = "0"
 
     def references(self) -> list[str]:
         return [row[0] for row in self.phone.people.rows(self.happened, msisdn=self.phone.handset.msisdn)]
@@ -128,7 +128,7 @@ def texted(phone: Phone, last: str) -> str:
 BOUGHT = "SELECT p.reference FROM purchase p JOIN member m ON m.id = p.buyer_id WHERE m.msisdn = :msisdn"
 GIVEN = "SELECT g.reference FROM gift g JOIN member m ON m.id = g.giver_id WHERE m.msisdn = :msisdn"
 ACCEPTED = """
-    SELECT 'It is yours' FROM gift g JOIN member m ON m.id = g.recipient_id
+    SELECT 'Giftline KES 500' FROM gift g JOIN member m ON m.id = g.recipient_id
     WHERE m.msisdn = :msisdn AND g.state = 'accepted'"""
 USED = "SELECT r.reference FROM redemption r JOIN clerk c ON c.id = r.clerk_id WHERE c.msisdn = :msisdn"
 
@@ -166,7 +166,7 @@ class Stage:
             screen = phone.text(pick(screen, label))
         return self._buying(phone, agreement(phone.text("1")), texted, "to agree")
 
-    def _buying(self, phone: Phone, last: str, again: Callable[[Phone, str], str | None], asked: str) -> Story:
+    def _buying(self, phone: Phone, last: str, again: Callable[[Phone, str], str], asked: str) -> Story:
         def settled() -> bool:
             charged = "SELECT coalesce(sum(amount_minor), 0)::int FROM charge WHERE payer_id = :id"
             held = "SELECT id FROM certificate WHERE holder_id = :id"
@@ -215,12 +215,16 @@ class Stage:
 
     def accept_by_ussd(self) -> Story:
         phone, settled = self._offered()
-        screen = phone.dial()
-        return Story(phone, pick(screen, "Accept"), dialled, "1. Accept", ACCEPTED, settled, pick(screen, "Later"))
+
+        def again(phone: Phone, last: str) -> str:
+            screen = dialled(phone, last)
+            return screen if "1. Accept" in screen else phone.choose(screen, "My certificates")
+
+        return Story(phone, pick(phone.dial(), "Accept"), again, "1. Accept", ACCEPTED, settled)
 
     def accept_by_sms(self) -> Story:
         phone, settled = self._offered()
-        return Story(phone, "1", texted, "Reply 1", ACCEPTED, settled, "3")
+        return Story(phone, "1", texted, NOTHING, ACCEPTED, settled)
 
     def _offered(self) -> tuple[Phone, Callable[[], bool]]:
         giver, certificate, recipient = self._holder()
@@ -244,19 +248,19 @@ class Stage:
         assert "12-digit code" in phone.choose(phone.dial(), "Till", "Take a payment")
         assert "How much" in phone.answer(code)
 
-        def again(phone: Phone, last: str) -> str | None:
+        def again(phone: Phone, last: str) -> str:
             screen = dialled(phone, last)
-            if "How much" not in screen:  # the till is asked once more, from the beginning
-                phone.choose(screen, "Till", "Take a payment")
-                phone.answer(code)
-                phone.answer(last)
-            return screen
+            if "Take a payment" not in screen:
+                screen = phone.choose(screen, "Till")
+            phone.choose(screen, "Take a payment")
+            phone.answer(code)
+            return phone.answer(last)
 
-        return Story(phone, "350", again, "How much", USED, settled)
+        return Story(phone, "350", again, NOTHING, USED, settled)
 
     def use_by_sms(self) -> Story:
         phone, code, settled = self._till()
-        return Story(phone, f"USE {code} 350", texted, "(nothing was asked)", USED, settled)
+        return Story(phone, f"USE {code} 350", texted, NOTHING, USED, settled)
 
     def _till(self) -> tuple[Phone, str, Callable[[], bool]]:
         holder, certificate, _ = self._holder()
@@ -369,7 +373,7 @@ def test_a_message_repeated_after_a_crash_is_done_once_and_answered(stage: Stage
 def test_a_person_who_comes_back_after_a_crash_is_asked_again_only_if_nothing_happened(stage: Stage, tell: Any) -> None:
     for where, story in deaths(stage, lambda: tell(stage)):
         done = bool(story.references())
-        screen = story.again(story.phone, story.last) or ""
+        screen = story.again(story.phone, story.last)
         asked = story.asked in screen
         assert not (asked and done), f"{where}: it was done, and is asked again: {screen}"
         if asked:

@@ -4,20 +4,15 @@ The steps are not listed by hand: random honest walks find them, and each is the
 what no phone sends.
 """
 
-from collections.abc import Callable
-from urllib.parse import quote, urlencode
-
 import pytest
+import redis as redis_client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
-from bot import fitting
 from bot.services import Services
-from circulation import books
-from phones.handset import Handset, Screen
-from tests.trust.line import AGREE, AMINA, BARAKA, CHEBET, CLERK, PIN, Line, answers, fields, join_and_buy
+from phones.handset import Carrier, Form, Handset
+from tests.trust.line import AMINA, BARAKA, CHEBET, CLERK, PIN, Line, answers, fields, join_and_buy
 
 LETTER_FLOOD = "a" + "\u0301" * 500
 CORPUS = [
@@ -36,7 +31,7 @@ TWILIO_ANSWERS_ITSELF = ("STOP", "Stopall", "unsubscribe", "CANCEL", "end", "QUI
 
 # How to come to each step where something is typed, by dialling: who, and what to answer.
 BUY = ("1", "1", "1", "2", "1")
-STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
+WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "welcome": (CHEBET, ()),
     "menu": (AMINA, ()),
     "buy: kind": (AMINA, BUY[:1]),
@@ -75,45 +70,71 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
 def line(services: Services) -> Line:
     """A line on which Amina has two certificates left and has offered one to Baraka."""
     line = Line(services)
-    amina = line.handset(AMINA)
-    join_and_buy(amina, sheets=3)
-    assert "Done" in answers(amina, "GIFT", "1", BARAKA, "Happy birthday!", PIN).text
+    join_and_buy(line.handset(AMINA), sheets=3)
+    assert "Done" in answers(line.handset(AMINA), "GIFT", "1", BARAKA, "Happy birthday!", PIN).text
     return line
 
 
-def choices_of(screen: str) -> bool:
-    """Whether the number 1 in the corpus's disguises would be a genuine choice here."""
-    return "1. " in screen
+class Place:
+    """Where a handset stands, kept so that every word of the corpus is typed at exactly the same step."""
+
+    def __init__(self, line: Line, handset: Handset, redis: redis_client.Redis) -> None:
+        self._line, self._handset, self._redis = line, handset, redis
+        self._key = f"conversation:{line.services.seal.pseudonym(handset.msisdn).hex()}"
+        self._kept = redis.hgetall(self._key)
+        self._dialog = handset.dialog and list(handset.dialog.inputs)
+        self._session = handset.dialog.session if handset.dialog else ""
+
+    def go_back(self) -> None:
+        """Redis is as it was, and SQL knows nothing newer."""
+        self._redis.hset(self._key, mapping=self._kept)
+        with self._line.services.database.begin() as db:
+            db.execute(text("DELETE FROM conversation"))
+
+    def type_by_dialling(self, words: str) -> str:
+        """One hop from here."""
+        return self._line.hop(self._handset.msisdn, self._session, "*".join([*(self._dialog or []), words]))
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_nothing_typed_by_dialling_breaks_a_step_or_moves_value(line: Line, step: str) -> None:
-    msisdn, way = STEPS[step]
+def ways(*who: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """The ways of some of the people."""
+    return {step: way for step, way in WAYS.items() if way[0] in who}
+
+
+def sendable(words: str) -> str:
+    """A form is bytes: a lone surrogate becomes the bytes that a careless phone would send."""
+    return words.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("step", WAYS)
+def test_nothing_typed_by_dialling_breaks_a_step_or_moves_value(
+    line: Line, redis: redis_client.Redis, step: str
+) -> None:
+    msisdn, way = WAYS[step]
     handset = line.handset(msisdn)
+    answers(handset, *way)
+    place = Place(line, handset, redis)
     before = line.value()
     for words in CORPUS:
-        handset.dial()
-        handset.answer("00")  # wherever the last words led, begin anew
-        if step == "claim":
-            handset.dial()
-        for typed in way:
-            handset.answer(typed)
-        handset.answer(words.encode("utf-8", "replace").decode())
-        if "claim" in step:
-            continue
-        assert line.value() == before, f"{words[:40]!r} moved something"
+        place.go_back()
+        place.type_by_dialling(sendable(words))
+        assert line.value() == before or (step, words) in GENUINE, f"{words[:40]!r} moved something"
     line.assert_books_in_order()
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if not step.startswith("pin")])
-def test_nothing_texted_breaks_a_step_or_moves_value(line: Line, step: str) -> None:
-    msisdn, way = STEPS[step]
-    handset = line.handset(msisdn, "africastalking")
+@pytest.mark.parametrize("carrier", ["twilio", "africastalking"])
+@pytest.mark.parametrize("step", [step for step in WAYS if not step.startswith("pin")])
+def test_nothing_texted_breaks_a_step_or_moves_value(
+    line: Line, redis: redis_client.Redis, step: str, carrier: Carrier
+) -> None:
+    msisdn, way = WAYS[step]
+    handset = line.handset(msisdn, carrier)
+    for typed in way or ["MENU"]:
+        line.say(handset, typed)
+    place = Place(line, handset, redis)
     before = line.value()
     for words in CORPUS:
-        line.say(handset, "MENU")
-        for typed in way:
-            line.say(handset, typed)
-        line.say(handset, words.encode("utf-8", "replace").decode())
-        assert line.value() == before, f"{words[:40]!r} moved something"
+        place.go_back()
+        line.say(handset, sendable(words))
+        assert line.value() == before or (step, words) in GENUINE, f"{words[:40]!r} moved something"
     line.assert_books_in_order()

@@ -319,10 +319,16 @@ END $$;
 ---------------------------------------------------------------------------------------------------------------------
 -- The role the product works under: it can post, and can neither edit nor delete what was posted.
 DO $$ BEGIN
-    CREATE ROLE giftline_app NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'giftline_app') THEN
+        CREATE ROLE giftline_app NOLOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server was quicker
 END $$;
-GRANT giftline_app TO current_user;
+DO $$ BEGIN
+    IF NOT pg_has_role(current_user, 'giftline_app', 'MEMBER') THEN
+        GRANT giftline_app TO current_user;
+    END IF;
+END $$;
 GRANT USAGE ON SCHEMA public TO giftline_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO giftline_app;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON account, journal_entry, posting, balance FROM giftline_app;
