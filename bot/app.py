@@ -99,7 +99,7 @@ def build_worker(settings: Settings) -> Worker:
     services = build_services(settings)
     quiet_libraries()
     channels = {channel.name: channel for channel in (Twilio(settings), AfricasTalking(settings))}
-    chores = Chores(services.database, services.talk.rules)
+    chores = Chores(services.database, services.talk.rules, conversation_seconds=settings.conversation_seconds)
     return Worker(services.database, channels, partial(_render, services.catalogue), _wait_for(services.redis), chores)
 
 

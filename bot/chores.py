@@ -24,9 +24,10 @@ log = structlog.get_logger(__name__)
 class Chores:
     """The chores of one worker; several workers may do them at once, each thing is done by one."""
 
-    def __init__(self, database: Database, rules: Rules) -> None:
+    def __init__(self, database: Database, rules: Rules, *, conversation_seconds: int) -> None:
         self._database = database
         self._rules = rules
+        self._conversation_seconds = conversation_seconds
         self._next = 0.0
         self._next_purge = 0.0
 
@@ -37,6 +38,7 @@ class Chores:
             self._next = now + EVERY_SECONDS
             self.lapse_gifts()
             self.expire_codes()
+            self.forget_places()
         if now >= self._next_purge:
             self._next_purge = now + PURGE_SECONDS
             self.purge_inbox()
@@ -54,6 +56,11 @@ class Chores:
         """Void codes whose time is over. Returns how many."""
         with self._database.begin() as db:
             return db.execute(_EXPIRE_CODES).rowcount
+
+    def forget_places(self) -> int:
+        """Forget where people stood who did not come back. Returns how many."""
+        with self._database.begin() as db:
+            return inbox.forget_places(db, seconds=self._conversation_seconds)
 
     def purge_inbox(self) -> int:
         """Forget messages that no provider will repeat any more. Returns how many."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from circulation.rules import Rules
 
 START = "start"
-Drop = Literal["resume", "restart", "confirm"]
+Drop = Literal["resume", "restart", "confirm", "leave"]
 Parse = Callable[[str], Value] | str
 
 
@@ -33,7 +33,8 @@ class Step:
     """One place in a flow. `sentence` is English with {holes}: the message id of its translations.
 
     `drop` says what happens when the line drops here and the person comes back: `resume` shows the step again,
-    `restart` begins the flow anew, `confirm` asks for the agreement again with everything it is about.
+    `restart` begins the flow anew, `confirm` asks for the agreement again with everything it is about, `leave` is not
+    worth coming back to.
     """
 
     name: str
@@ -89,9 +90,10 @@ class Detour(Step):
 
 @dataclass(frozen=True)
 class Go(Step):
-    """Leaves for another flow and does not come back."""
+    """Leaves for another flow and does not come back. `carry` takes answers along: its name there -> its name here."""
 
     flow: str = field(kw_only=True)
+    carry: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

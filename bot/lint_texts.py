@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from bot import fitting
 from bot.catalogue import Catalogue
 from bot.dialog import Choose, Detour, End, Flow, Registry, Sign, Step
-from bot.showing import BACK, BY_NUMBER, BY_PIN, MORE, NOT_BY_SMS, NOT_IN_LIST, WHERE_YOU_WERE
+from bot.parsing import NOT_IN_LIST
+from bot.showing import BACK, BY_NUMBER, BY_PIN, MORE, NOT_BY_SMS, WHERE_YOU_WERE
 from bot.source import Unreadable, complaints, made_options
 from circulation import notices as told
 from circulation import refusals

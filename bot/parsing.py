@@ -90,9 +90,12 @@ def _wanted_joiner(found: re.Match[str]) -> str:
 _MENU_NUMBER = re.compile(r"#? ?([0-9]{1,4}) ?[.):#]?")
 
 
+NOT_IN_LIST = "Please reply with a number from the list."
+
+
 def choice(text: str) -> int:
     """The number of a menu row: "1", "1.", "1)", "#1", "1#", in any digits."""
-    return _menu_number(text, NotUnderstood("Reply with the number of your choice."))
+    return _menu_number(text, NotUnderstood(NOT_IN_LIST))
 
 
 def quantity(text: str, most: int) -> int:
@@ -220,6 +223,14 @@ def pin_entry(text: str) -> str:
     digits = _digits_of(text)
     if not re.fullmatch(r"[0-9]{4,6}", digits):
         raise NotUnderstood("Type your PIN: digits only.")
+    return digits
+
+
+def agreement_entry(text: str) -> str:
+    """The number we sent to be typed back: exactly 4 ASCII digits."""
+    digits = _digits_of(text)
+    if not re.fullmatch(r"[0-9]{4}", digits):
+        raise NotUnderstood("Please reply with the number that stands at the end.")
     return digits
 
 

@@ -13,6 +13,7 @@ from bot.catalogue import Catalogue
 from bot.conversation import Conversation, Frame
 from bot.dialog import Choose, Flow, Option, Registry, Sign, Step
 from bot.messages import Channel
+from bot.parsing import NOT_IN_LIST
 from circulation.msisdn import Msisdn
 from circulation.values import Value
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 BUDGETS = {"ussd": fitting.USSD, "sms": fitting.SMS}
 
-NOT_IN_LIST = "Please reply with a number from the list."
 MORE = "98. More"
 BACK = "0. Back"
 BY_PIN = "Enter your PIN to agree, or 0 to stop."

@@ -13,8 +13,8 @@ from bot.conversation import Conversation, Frame
 from bot.dialog import START, Ask, Choose, Detour, End, Flow, Go, Secret, Sign, Waiting
 from bot.keywords import ANYWHERE
 from bot.messages import Channel, Reply
-from bot.parsing import NotUnderstood, choice, fold_digits, pin_entry
-from bot.showing import BUDGETS, MORE, NOT_BY_SMS, NOT_IN_LIST, WHERE_YOU_WERE, Setting, Showing, Work
+from bot.parsing import NOT_IN_LIST, NotUnderstood, agreement_entry, choice, pin_entry
+from bot.showing import BUDGETS, MORE, NOT_BY_SMS, WHERE_YOU_WERE, Setting, Showing, Work
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
 from circulation.values import Value
@@ -179,11 +179,12 @@ class Talk(Showing):
             self._move(self._flow(frame), frame, "stopped")
             return
         if self._attempt.signed != f"{frame.id}:{frame.step}":
+            self._work.take_in_hand()  # so that repeats which come at the same moment are not counted as tries
             try:
                 if self._signs_by_pin():
                     self._setting.agreements.check_pin(self.phone, pin_entry(text))
                 elif frame.agreement:
-                    right = hmac.compare_digest(self._digest(frame, fold_digits(text)), frame.agreement)
+                    right = hmac.compare_digest(self._digest(frame, agreement_entry(text)), frame.agreement)
                     self._setting.agreements.check_number(self.phone, right)
                 else:
                     return  # no number was shown by SMS yet: the screen is shown, now with one
@@ -239,7 +240,7 @@ class Talk(Showing):
         step = flow.step[at]
         if isinstance(step, Go):
             self._conversation.frames.clear()
-            self._begin(step.flow)
+            self._begin(step.flow, answers={there: frame.answers[here] for there, here in step.carry.items()})
         elif isinstance(step, Detour):
             self._begin(step.flow)
         elif isinstance(step, End) and len(self._conversation.frames) > 1:
@@ -259,13 +260,13 @@ class Talk(Showing):
             self._begin(self._setting.flows.home)
 
     def _come_back(self) -> None:
-        """After a dropped line: each step says whether it resumes or the flow begins anew."""
+        """After a dropped line: each step says whether it resumes, begins its flow anew, or is left."""
         frames = self._conversation.frames
-        if self._step(frames[-1]).drop == "restart":
-            root = frames[0]
+        drop = self._step(frames[-1]).drop
+        if drop == "restart":
+            self._begin(frames.pop().flow)
+        elif drop == "leave":
             frames.clear()
-            if root.flow != self._setting.flows.home:
-                self._begin(root.flow)
 
     # Being called -----------------------------------------------------------------------------------------------------
     def _call(self, newer_than: float = 0) -> Waiting | None:
@@ -282,8 +283,9 @@ class Talk(Showing):
     def _called_meanwhile(self, text: str) -> bool:
         """A text may answer a notice we sent, rather than the screen before it.
 
-        With nothing else going on, the text is heard as the answer. In the middle of something, a bare 1 or 2 that
-        came after the notice could mean either: then the question is shown, and nothing is done yet.
+        With nothing else going on, the text is heard as the answer, even when it comes too late for one. In the middle
+        of something, a bare 1 or 2 that came after the notice could mean either: then the question is shown, and
+        nothing is done yet.
         """
         conversation = self._conversation
         if self.channel != "sms":
@@ -293,7 +295,11 @@ class Talk(Showing):
             if waiting and waiting.alone and text in ("1", "2"):
                 self._show_list(conversation.top)
                 self._answer(text)
-            return waiting is not None
+            elif not waiting and text in ("1", "2"):
+                self._begin(self._setting.flows.home)
+                for name in self._setting.flows.calling:
+                    self._begin(name)  # it says that nothing waits, or asks again what was put off
+            return bool(conversation.frames)
         asked = any(frame.flow in self._setting.flows.calling for frame in conversation.frames)
         return text in ("1", "2") and not asked and self._call(newer_than=conversation.shown_at) is not None
 

@@ -78,7 +78,7 @@ def take_turn(services: Services, message: Inbound) -> Reply:
         except Refusal as refusal:
             attempt = Attempt(refusal, attempt.signed)
         except _CommitUnknown as unknown:
-            return _look_up(services, message, unknown)
+            return _look_up(services, message, person, unknown)
         except (redis.RedisError, OperationalError, PoolTimeout) as error:
             if not may_try_again(error):
                 log.error("turn.unavailable", error=type(error).__name__)
@@ -116,16 +116,16 @@ def _apologise(services: Services, message: Inbound, person: bytes, error: Excep
     return Reply(FAULT)
 
 
-def _look_up(services: Services, message: Inbound, unknown: _CommitUnknown) -> Reply:
-    """Whether the broken commit was done is a fact to be read, not guessed."""
+def _look_up(services: Services, message: Inbound, person: bytes, unknown: _CommitUnknown) -> Reply:
+    """Whether the broken commit was done is a fact to be read, not guessed; taking the message waits until it is one."""
     try:
         with services.database.begin() as db:
-            sealed = inbox.answered(db, message.provider, message.key)
+            taken = inbox.take(db, message.provider, message.key, person)
+            if taken.fresh:
+                raise Unavailable(NOTHING_DONE) from unknown  # and what was taken just now is rolled back
     except (DBAPIError, PoolTimeout) as error:
         raise Unavailable(NOT_KNOWN) from error
-    if sealed is None:
-        raise Unavailable(NOTHING_DONE) from unknown
-    return _reply_from(services, sealed)
+    return _reply_from(services, taken.reply)
 
 
 def _reply_from(services: Services, sealed: bytes | None) -> Reply:
@@ -264,18 +264,20 @@ class _Turn:
             return talk.reply()
         text = message.text
         same = conversation.session == message.session
+        if same and not lost and len(text) < conversation.heard:
+            self._answered_long_ago(work)
+            talk.show_again()  # a turn of this dialog come late: it goes on from where it was
+            return talk.reply()
         new = self._new_input(conversation) if same else None
         conversation.session = message.session
         if not text:
             talk.dial()
-        elif lost or not same:
-            talk.lost_place()
-        elif new is None or conversation.shown_on != "ussd":
-            # shorter, divergent, or an answer to a screen that is no longer the last one shown
-            self._answered_long_ago(work)
-            talk.show_again()
-        else:
+        elif new is not None and not lost and conversation.shown_on == "ussd":
             talk.hear(new)
+        else:
+            self._answered_long_ago(work)
+            # divergent, or an answer to a screen that is no longer the last one shown, or to one we do not remember
+            (talk.show_again if same and not lost else talk.lost_place)()
         conversation.heard, conversation.digest = len(text), self._digest(text)
         return talk.reply()
 

@@ -40,7 +40,7 @@ _RESERVE = text("""
             FROM unnest(CAST(:counts AS int[]), CAST(:seconds AS int[])) AS w(failures, seconds)
             WHERE a.last_at >= clock() - make_interval(secs => :forget) AND w.failures <= a.failures + 1)
     WHERE a.locked_until IS NULL OR a.locked_until <= clock()
-    RETURNING failures
+    RETURNING failures, locked_until
 """)
 _LOCKED = text("SELECT locked_until FROM attempt_counter WHERE scope = :scope AND subject = :subject")
 _FORGIVE = text("""
@@ -56,19 +56,20 @@ class Attempts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def reserve(self, guard: Guard, subject: str) -> int:
-        """Count one attempt before it is looked at; returns how many failures that makes if it is wrong.
+    def reserve(self, guard: Guard, subject: str) -> datetime | None:
+        """Count one attempt before it is looked at; returns until when the guesser waits if it is wrong (None: no wait).
 
-        Raises Refusal `locked` while the guesser has to wait.
+        Raises Refusal `locked` while they have to wait.
         """
         counts, seconds = zip(*guard.waits, strict=True)
         key = {"scope": guard.scope, "subject": subject}
         with self._database.begin() as db:
-            failures = db.execute(
+            reserved = db.execute(
                 _RESERVE, {**key, "forget": guard.forget_seconds, "counts": list(counts), "seconds": list(seconds)}
-            ).scalar()
-            if failures is not None:
-                return int(failures)
+            ).first()
+            if reserved is not None:
+                wait: datetime | None = reserved.locked_until
+                return wait
             until: datetime = db.execute(_LOCKED, key).scalar_one()
         raise Refusal("locked", until=until)
 

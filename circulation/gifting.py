@@ -30,9 +30,13 @@ class Offer:
 
 _HELD = text("""
     SELECT c.currency, i.name FROM certificate c JOIN issuer i ON i.id = c.issuer_id
-    WHERE c.id = :certificate AND c.holder_id = :holder FOR UPDATE OF c
+    WHERE c.id = :certificate AND c.holder_id = :holder FOR NO KEY UPDATE OF c
 """)
 _FOUND = text("SELECT reference FROM gift WHERE id = :id")
+_VOID_CODE = text("""
+    UPDATE redemption_code SET state = 'voided'
+    WHERE holder_id = :holder AND certificate_id = :certificate AND state = 'live'
+""")
 _OFFER = text("""
     INSERT INTO gift (id, reference, certificate_id, giver_id, recipient_id, amount_minor, currency, note, lapses_at)
     VALUES (:id, :reference, :certificate, :giver, :recipient, :amount_minor, :currency, :note,
@@ -71,6 +75,7 @@ def give(
 ) -> str:
     """Offer what is left on a certificate to another phone; returns the gift's reference. The same id gives once.
 
+    A code that the giver asked for on it is void from now on, whatever becomes of the gift.
     Raises Refusal `own_number`, `not_yours` or `nothing_left`.
     """
     if recipient == giver.msisdn:
@@ -82,6 +87,8 @@ def give(
     if held is None:
         raise Refusal("not_yours")
     currency, issuer = held
+    # a use of the code that is under way is waited for: what is left is what it leaves
+    db.execute(_VOID_CODE, {"certificate": certificate_id, "holder": giver.id})
     amount = Money(ledger.balance(db, "2100", str(certificate_id), currency), currency)
     if not amount.amount_minor:
         raise Refusal("nothing_left")

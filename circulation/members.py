@@ -24,10 +24,7 @@ class Member:
 _COLUMNS = "id, msisdn, coalesce(name, ''), language, joined_at IS NOT NULL, pin_hash, sms_provider"
 _FIND = text(f"SELECT {_COLUMNS} FROM member WHERE msisdn = :msisdn")
 _GET = text(f"SELECT {_COLUMNS} FROM member WHERE id = :id")
-_MEET = text(f"""
-    INSERT INTO member (msisdn, language) VALUES (:msisdn, :language)
-    ON CONFLICT (msisdn) DO UPDATE SET msisdn = excluded.msisdn RETURNING {_COLUMNS}
-""")
+_MEET = text("INSERT INTO member (msisdn, language) VALUES (:msisdn, :language) ON CONFLICT DO NOTHING")
 _JOIN = text(f"""
     INSERT INTO member (msisdn, name, language, pin_hash, joined_at) VALUES (:msisdn, :name, :language, :pin_hash, clock())
     ON CONFLICT (msisdn) DO UPDATE SET name = excluded.name, language = excluded.language,
@@ -55,7 +52,11 @@ def get(db: Connection, member_id: int) -> Member:
 
 def meet(db: Connection, msisdn: Msisdn, language: str) -> Member:
     """The owner of this number, known from now on; `language` is used when we had not met."""
-    return _member(db.execute(_MEET, {"msisdn": msisdn.e164, "language": language}).one())
+    known = find(db, msisdn)
+    if known is None:  # nobody we know is written to, so that two who give to each other at once lock nobody out
+        db.execute(_MEET, {"msisdn": msisdn.e164, "language": language})
+        known = _member(db.execute(_FIND, {"msisdn": msisdn.e164}).one())
+    return known
 
 
 def join(db: Connection, msisdn: Msisdn, *, name: str, language: str, pin_hash: str | None) -> Member:

@@ -44,16 +44,16 @@ class Pins:
             member = members.find(db, phone)
         if member is None or member.pin_hash is None:
             raise Refusal("wrong_pin")
-        self._attempts.reserve(PIN, str(member.id))
+        wait = self._attempts.reserve(PIN, str(member.id))
         if not self.same(typed, member.pin_hash):
-            raise Refusal("wrong_pin")
+            raise Refusal("locked", until=wait) if wait else Refusal("wrong_pin")
         self._attempts.clear(PIN, str(member.id))
 
     def check_number(self, phone: Msisdn, right: bool) -> None:
         """The number we sent stood for the PIN; was it the `right` one? Raises Refusal `wrong_agreement` or `locked`."""
-        self._attempts.reserve(AGREEMENT, phone.e164)
+        wait = self._attempts.reserve(AGREEMENT, phone.e164)
         if not right:
-            raise Refusal("wrong_agreement")
+            raise Refusal("locked", until=wait) if wait else Refusal("wrong_agreement")
         self._attempts.clear(AGREEMENT, phone.e164)
 
     def _peppered(self, pin: str) -> bytes:

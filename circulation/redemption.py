@@ -48,13 +48,17 @@ class Use:
 
 _CERTIFICATE = text("""
     SELECT c.currency, i.name FROM certificate c JOIN issuer i ON i.id = c.issuer_id
-    WHERE c.id = :certificate AND c.holder_id = :holder FOR UPDATE OF c
+    WHERE c.id = :certificate AND c.holder_id = :holder FOR NO KEY UPDATE OF c
 """)
-_VOID = text("UPDATE redemption_code SET state = 'voided' WHERE holder_id = :holder AND state = 'live' AND id <> :id")
+_ASKED = text("""
+    SELECT r.certificate_id, r.limit_minor, c.currency, r.expires_at
+    FROM redemption_code r JOIN certificate c ON c.id = r.certificate_id WHERE r.id = :id AND r.holder_id = :holder
+""")
+_VOID = text("UPDATE redemption_code SET state = 'voided' WHERE holder_id = :holder AND state = 'live'")
 _ASK = text("""
     INSERT INTO redemption_code (id, digest, key_id, holder_id, certificate_id, limit_minor, expires_at)
     VALUES (:id, :digest, :key_id, :holder, :certificate, :limit_minor, clock() + make_interval(secs => :seconds))
-    ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING expires_at
+    RETURNING expires_at
 """)
 _LIVE = """
     r.digest = ANY(:digests) AND r.state = 'live' AND r.expires_at > clock() AND c.id = r.certificate_id
@@ -99,18 +103,21 @@ def ask_code(
     Raises Refusal `not_yours`, `nothing_left` or `over_balance`.
     """
     members.lock(db, holder.id)
+    code = rules.code_keys.code_for(code_id)
+    if asked_before := db.execute(_ASKED, {"id": code_id, "holder": holder.id}).first():
+        certificate, limit_minor, currency, until = asked_before
+        return Code(shown(code), _most(db, certificate, limit_minor, currency), until)
     row = db.execute(_CERTIFICATE, {"certificate": certificate_id, "holder": holder.id}).first()
     if row is None:
         raise Refusal("not_yours")
     currency, issuer = row
+    db.execute(_VOID, {"holder": holder.id})  # waits for a use that is under way: what is left is what it leaves
     balance = Money(ledger.balance(db, "2100", str(certificate_id), currency), currency)
     if not balance.amount_minor:
         raise Refusal("nothing_left")
     if limit is not None and limit.amount_minor > balance.amount_minor:
         raise Refusal("over_balance", balance=balance)
-    code = rules.code_keys.code_for(code_id)
     key_id, digest = rules.code_keys.seal(code)
-    db.execute(_VOID, {"holder": holder.id, "id": code_id})
     asked = {
         "id": code_id,
         "digest": digest,

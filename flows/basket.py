@@ -28,18 +28,19 @@ class Basket(Flow):
     title = "Basket"
     keywords = {"BASKET": "open", "BALANCE": "open", "KIKAPU": "open", "SALIO": "open"}
     steps = [
-        Choose("basket", "Certificates you hold: {count}.", options="contents", drop="restart"),
+        Choose("basket", "Certificates you hold: {count}.", options="contents", drop="leave"),
         Choose(
             "certificate",
             "{issuer}: {balance} left. Number {serial}.",
             options={"redeem": "Pay with it", "gift": "Give it", "uses": "Where it was used"},
+            drop="leave",
         ),
-        Choose("uses", "{issuer} was used:", options="certificate_uses"),
-        Choose("bought", "You bought:", options="purchases"),
-        Choose("gifts", "Your gifts:", options="gifts"),
-        Choose("used", "You used:", options="all_uses"),
-        Go("redeem", flow="redeem"),
-        Go("gift", flow="gift"),
+        Choose("uses", "{issuer} was used:", options="certificate_uses", drop="leave"),
+        Choose("bought", "You bought:", options="purchases", drop="leave"),
+        Choose("gifts", "Your gifts:", options="gifts", drop="leave"),
+        Choose("used", "You used:", options="all_uses", drop="leave"),
+        Go("redeem", flow="redeem", carry={"certificate": "basket"}),
+        Go("gift", flow="gift", carry={"certificate": "basket"}),
     ]
     moves = [
         move("open", "start", "basket"),

@@ -1,7 +1,7 @@
 """Buy: kind, issuer, price, number of sheets, then it goes on the phone bill.
 
 > BUY                 < What kind of certificate? 1. Any store 2. Supermarket ...
-> 2                   < Whose? 1. Naivas 2. Quickmart
+> 2                   < Whose certificate? 1. Naivas 2. Quickmart
 > 1                   < Naivas: which value? 1. KES 200 2. KES 500 ...
 > 2                   < How many? 1 to 9.
 > 1                   < 1 x Naivas KES 500 costs KES 510 with fees, on your phone bill. Enter your PIN to agree ...
@@ -21,7 +21,7 @@ class Buy(Flow):
     keywords = {"BUY": "open", "NUNUA": "open"}
     steps = [
         Choose("kind", "What kind of certificate?", options="kinds", drop="restart"),
-        Choose("issuer", "Whose?", options="issuers"),
+        Choose("issuer", "Whose certificate?", options="issuers"),
         Choose("price", "Which value?", options="prices"),
         Ask("sheets", "How many of {issuer_name} {worth}? 1 to {most}.", parse="count"),
         Detour("joining", flow="join"),

@@ -1,7 +1,7 @@
 """Claim: somebody gives you something; take it or not.
 
 < Amina gives you Naivas KES 500. Message from Amina: "Happy birthday!" 1. Accept 2. Refuse 3. Later
-> 1                   < It is yours: Naivas KES 500. Dial *384*4438# and choose Pay in a shop to use it.
+> 1                   < It is yours: Naivas KES 500. To pay with it in a shop dial *384*4438# or text PAY.
 """
 
 from bot.dialog import Choose, End, Flow, Waiting, move
@@ -19,7 +19,7 @@ class Claim(Flow):
     steps = [
         Choose("question", '{giver} gives you {issuer} {amount}. Message from {giver}: "{note}".', options=ANSWERS),
         Choose("question_no_note", "{giver} gives you {issuer} {amount}.", options=ANSWERS),
-        End("accepted", "It is yours: {issuer} {amount}. Dial {service_code} and choose Pay in a shop to use it."),
+        End("accepted", "It is yours: {issuer} {amount}. To pay with it in a shop dial {service_code} or text PAY."),
         End("declined", "Your answer was sent. {issuer} {amount} goes back to {giver}."),
         End("later", "It waits for your answer. Dial {service_code}."),
         End("gone", "This gift is no longer waiting for you."),

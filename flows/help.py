@@ -21,16 +21,32 @@ class Help(Flow):
                 "using": "Paying in a shop",
                 "safety": "Safety",
             },
-            drop="restart",
+            drop="leave",
         ),
-        Choose("buying", "Choose a certificate and a value. It goes on your phone bill. Or text BUY.", options={}),
+        Choose(
+            "buying",
+            "Choose a certificate and a value. It goes on your phone bill. Or text BUY.",
+            options={},
+            drop="leave",
+        ),
         Choose(
             "giving",
             "Choose what you hold and a phone number. If they refuse, it comes back. Or text GIFT.",
             options={},
+            drop="leave",
         ),
-        Choose("using", "Get a code, show it to the clerk. It works once, for 10 minutes. Or text PAY.", options={}),
-        Choose("safety", "Never tell your PIN to anyone. Show a code only to the clerk at the till.", options={}),
+        Choose(
+            "using",
+            "Get a code, show it to the clerk. It works once, for 10 minutes. Or text PAY.",
+            options={},
+            drop="leave",
+        ),
+        Choose(
+            "safety",
+            "Never tell your PIN to anyone. Show a code only to the clerk at the till.",
+            options={},
+            drop="leave",
+        ),
     ]
     moves = [
         move("open", "start", "topics"),

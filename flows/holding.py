@@ -19,6 +19,10 @@ class Holding(Flow):
     def holds_something(self) -> bool:
         return bool(self._all())
 
+    def chosen_before(self) -> bool:
+        """Whether the certificate was chosen on the way here (in the basket)."""
+        return "certificate" in self.answers
+
     def issuer(self) -> str:
         return self.chosen().issuer
 

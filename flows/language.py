@@ -15,7 +15,7 @@ class Language(Flow):
     title = "Language"
     keywords = {"LANG": "open", "LANGUAGE": "open", "LUGHA": "open"}
     steps = [
-        Choose("which", "Choose your language. Chagua lugha yako.", options=LANGUAGES, drop="restart"),
+        Choose("which", "Choose your language. Chagua lugha yako.", options=LANGUAGES, drop="leave"),
         Go("menu", flow="menu"),
     ]
     moves = [

@@ -17,26 +17,26 @@ PLACES = ("buy", "gift", "basket", "redeem", "claim", "store", "help", "language
 class Menu(Flow):
     title = "Menu"
     steps = [
-        Choose("welcome", "Welcome to Giftline: gift certificates on any phone.", options="places", drop="restart"),
-        Choose("menu", "Giftline. What would you like?", options="places", drop="restart"),
-        Choose("lost", "Sorry, we lost our place. Nothing was done.", options="places", drop="restart"),
+        Choose("welcome", "Welcome to Giftline: gift certificates on any phone.", options="places", drop="leave"),
+        Choose("menu", "Giftline. What would you like?", options="places", drop="leave"),
+        Choose("lost", "Sorry, we lost our place. Nothing was done.", options="places", drop="leave"),
         Choose(
             "lost_bought",
             "Sorry, we lost our place. Last you bought {issuer} for {amount}, ref {reference}.",
             options="places",
-            drop="restart",
+            drop="leave",
         ),
         Choose(
             "lost_gave",
             "Sorry, we lost our place. Last you gave {issuer} {amount} to {who}, ref {reference}.",
             options="places",
-            drop="restart",
+            drop="leave",
         ),
         Choose(
             "lost_used",
             "Sorry, we lost our place. Last you paid {amount} with {issuer}, ref {reference}.",
             options="places",
-            drop="restart",
+            drop="leave",
         ),
         *[Go(place, flow=place) for place in PLACES],
     ]

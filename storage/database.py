@@ -79,8 +79,11 @@ def migrate(url: str) -> None:
 
 
 def may_try_again(error: BaseException) -> bool:
-    """Whether the transaction surely did nothing and may simply be run again: the database undid it because of another
-    one beside it, or the connection was found dead before it could commit."""
+    """Whether a transaction that failed before its COMMIT did nothing, and may do better when it is run again.
+
+    The database itself undid it because of another one beside it; or its connection was found dead, and so were those
+    that lay in the pool: the next one is new.
+    """
     if not isinstance(error, DBAPIError):
         return False
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in TRY_AGAIN

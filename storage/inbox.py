@@ -21,10 +21,11 @@ class Taken:
 _TAKE = text("SELECT fresh, reply, version, body FROM take_message(:provider, :key, :person)")
 _ANSWER = text("""
     WITH answered AS (UPDATE inbox SET reply = :reply WHERE provider = :provider AND key = :key)
-    UPDATE conversation SET version = :version, body = :body WHERE person = :person
+    UPDATE conversation SET version = :version, body = :body, saved_at = clock() WHERE person = :person
 """)
 _ANSWERED = text("SELECT reply FROM inbox WHERE provider = :provider AND key = :key")
 _PLACE = text("SELECT version, body FROM conversation WHERE person = :person AND version > 0")
+_FORGET = text("DELETE FROM conversation WHERE saved_at < clock() - make_interval(secs => :seconds)")
 _PURGE = text("DELETE FROM inbox WHERE received_at < now() - make_interval(days => :days)")
 
 
@@ -50,6 +51,11 @@ def place(db: Connection, person: bytes) -> tuple[int, bytes] | None:
     """The person's place as SQL last knew it."""
     row = db.execute(_PLACE, {"person": person}).first()
     return (row.version, row.body) if row else None
+
+
+def forget_places(db: Connection, *, seconds: int) -> int:
+    """Forget places that nobody came back to for `seconds`. Returns how many."""
+    return db.execute(_FORGET, {"seconds": seconds}).rowcount
 
 
 def purge(db: Connection, *, days: int) -> int:

@@ -22,6 +22,7 @@ from bot.logs import set_up
 from bot.services import Services
 from circulation.stocking import DEMO, stock
 from storage.database import Database, driver_url, migrate
+from tests.people import People
 
 hypothesis_settings.register_profile("house", deadline=None)
 hypothesis_settings.load_profile("house")
@@ -107,6 +108,12 @@ def services(settings: Settings, redis: redis_client.Redis) -> Iterator[Services
     yield services
     services.database.close()
     services.redis.close()
+
+
+@pytest.fixture
+def people(services: Services) -> People:
+    """People with phones, certificates and tills, made by the product's verbs."""
+    return People(services)
 
 
 @pytest.fixture

@@ -90,7 +90,9 @@ class People:
         assert found is not None
         return found
 
-    def certificates(self, holder: Member, sheets: int = 1, prefix: str = "GL", amount_minor: int = 50_000) -> list[int]:
+    def certificates(
+        self, holder: Member, sheets: int = 1, prefix: str = "GL", amount_minor: int = 50_000
+    ) -> list[int]:
         """Certificates bought by their holder; their ids, oldest first."""
         price, purchase_id = self.denomination(prefix, amount_minor), str(uuid4())
         with self.database.begin() as db:
@@ -133,7 +135,13 @@ class People:
         """A live code as the clerk types it: twelve digits."""
         with self.database.begin() as db:
             code = redemption.ask_code(
-                db, self.rules, code_id=str(uuid4()), holder=holder, certificate_id=certificate, limit=limit, receipt=True
+                db,
+                self.rules,
+                code_id=str(uuid4()),
+                holder=holder,
+                certificate_id=certificate,
+                limit=limit,
+                receipt=True,
             )
         return code.code.replace(" ", "")
 

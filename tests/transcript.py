@@ -27,6 +27,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -86,13 +87,15 @@ class Names:
     def hide(self, text: str) -> str:
         """`text` with names in the place of values."""
         for kind, pattern in self.patterns.items():
-            for found in pattern.findall(text):
-                text = text.replace(found, f"{{{self._name(kind.rstrip('0123456789'), found)}}}", 1)
+            text = pattern.sub(partial(self._hidden, kind.rstrip("0123456789")), text)
         return text
 
     def fill(self, text: str) -> str:
         """`text` with values in the place of names. Raises KeyError for a name that nothing bears yet."""
         return NAMED.sub(lambda name: self.values[name[1]], text)
+
+    def _hidden(self, kind: str, found: re.Match[str]) -> str:
+        return found[0].replace(found[1], f"{{{self._name(kind, found[1])}}}")
 
     def _name(self, kind: str, value: str) -> str:
         for name, known in self.values.items():
@@ -112,7 +115,7 @@ class Player:
         self._network = Network(services.settings, base)
         self._providers = providers
         self._worker: Worker = build_worker(services.settings)
-        self._chores = Chores(services.database, services.talk.rules)
+        self._chores = Chores(services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds)
         self._names = Names.of(services)
         self._cast: dict[str, Handset] = {}
         self._speaker = ""

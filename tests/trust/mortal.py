@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+import twilio.rest.api.v2010  # noqa: F401 - half a second at the first send: taken here, once, before the forks
 from flask import Flask, request
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from werkzeug.serving import make_server
@@ -29,7 +30,7 @@ from bot.app import build_services, build_worker, create_app
 from bot.channels.twilio import Twilio
 from bot.chores import Chores
 from bot.config import Settings
-from bot.services import Services
+from bot.worker import Worker
 from storage.conversations import Conversations
 
 ROOT = Path(__file__).parents[2]
@@ -95,11 +96,10 @@ def _serve(app: Flask) -> None:
     server.serve_forever()
 
 
-def _work(settings: Settings, services: Services, boundaries: Boundaries, die_at: int) -> None:
+def _work(worker: Worker, chores: Chores, boundaries: Boundaries, die_at: int) -> None:
     """The chores once, then the worker until nothing is due."""
-    worker = build_worker(settings)
     boundaries.arm(die_at)
-    Chores(services.database, services.talk.rules)()
+    chores()
     while worker.run_once():
         pass
     _answer(passed=boundaries.passed)
@@ -115,12 +115,13 @@ def main() -> None:
     services = build_services(settings)
     getLogger("werkzeug").setLevel(ERROR)
     app = _with_doors(create_app(settings, services), boundaries)
+    worker, chores = build_worker(settings), Chores(services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds)
     for order in sys.stdin:
         pid = os.fork()
         if pid == 0:
             if order == "web\n":
                 _serve(app)
-            _work(settings, services, boundaries, int(order))
+            _work(worker, chores, boundaries, int(order))
             os._exit(0)
         _, status = os.waitpid(pid, 0)
         _answer(ended=status)

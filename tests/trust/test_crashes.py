@@ -8,19 +8,20 @@ are is not written here: a rehearsal without a death tells, and each one it pass
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bot.app import build_services
 from bot.config import Settings
 from bot.embedded import Servers
+from circulation import notices
 from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
-from circulation.values import unpack
+from circulation.values import Value, unpack
 from phones.handset import Handset, Network, NetworkFault, Screen
 from tests.conftest import copied
 from tests.fakes.providers import FakeProviders
@@ -198,13 +199,11 @@ class Stage:
         assert phone.member is not None
         return phone, self.people.certificate(phone.member, amount_minor=FACE), self.people.number()
 
-    def _giving(
-        self, phone: Phone, certificate: int, recipient: Msisdn, last: str, again: Any, asked: str
-    ) -> Story:
+    def _giving(self, phone: Phone, certificate: int, recipient: Msisdn, last: str, again: Any, asked: str) -> Story:
         def settled() -> bool:
             query = "SELECT g.id::text FROM gift g WHERE g.certificate_id = :certificate"
             gift = self.people.value(query, certificate=certificate)
-            told = [text.holes["giver"] for text in self.people.texts(recipient)]
+            told = [notice.holes["giver"] for notice in self.people.texts(recipient)]
             return (
                 told == ["Amina"]
                 and self.people.owed("2110", gift) == FACE
@@ -234,7 +233,7 @@ class Stage:
 
         def settled() -> bool:
             holder = "SELECT m.msisdn FROM certificate c JOIN member m ON m.id = c.holder_id WHERE c.id = :id"
-            told = [text for text in giver.texts() if "accepted your gift" in text]
+            told = [notice for notice in giver.texts() if "accepted your gift" in notice]
             return (
                 len(told) == 1
                 and self.people.value(holder, id=certificate) == recipient.e164
@@ -270,7 +269,7 @@ class Stage:
         msisdn = Msisdn(self.people.value("SELECT msisdn FROM clerk WHERE id = :id", id=clerk.id))
 
         def settled() -> bool:
-            told = [text for text in holder.texts() if "paid at" in text]
+            told = [notice for notice in holder.texts() if "paid at" in notice]
             earned = PAID.amount_minor - PAID.amount_minor * 300 // 10_000
             return (
                 len(told) == 1
@@ -380,3 +379,97 @@ def test_a_person_who_comes_back_after_a_crash_is_asked_again_only_if_nothing_ha
             story.phone.answer(story.last)
         happened_once(story, where)
     assert stage.people.books_in_order()
+
+
+@pytest.mark.parametrize("tell", STORIES[:4], ids=lambda tell: tell.__name__)
+def test_a_person_who_comes_back_to_stop_is_told_nothing_happened_only_if_nothing_did(stage: Stage, tell: Any) -> None:
+    for where, story in deaths(stage, lambda: tell(stage)):
+        before = story.references()
+        phone = story.phone
+        if story.again is texted:
+            phone.text("0")
+        elif story.asked in dialled(phone, story.last):
+            phone.answer("0")
+        assert ("Nothing was" in phone.heard()) == (not before), f"{where}: {phone.heard()}"
+        assert story.references() == before, where
+    assert stage.people.books_in_order()
+
+
+# The worker ------------------------------------------------------------------------------------------------------------
+RECEIPT = "Receipt"
+RETURNED = "It is back with you"
+
+
+class PostOffice:
+    """A gift that nobody answered in time, and a receipt: two texts of one phone for a worker to send."""
+
+    def __init__(self, people: People, mortals: Mortals, providers: FakeProviders) -> None:
+        self.people, self.mortals, self.providers = people, mortals, providers
+
+    def fill(self) -> tuple[Member, int]:
+        """The gift's time is over and the receipt waits, and nothing else does. The giver, the certificate."""
+        people = self.people
+        giver = people.member()
+        certificate = people.certificate(giver, amount_minor=FACE)
+        people.gift(giver, certificate, people.number())
+        with people.database.begin() as db:
+            db.execute(text("DELETE FROM outbox"))
+            db.execute(text("UPDATE gift SET lapses_at = now() WHERE giver_id = :id"), {"id": giver.id})
+            notices.send(db, giver, "twilio", notices.GIFT_USED, **self._receipt(giver))
+        return giver, certificate
+
+    def _receipt(self, giver: Member) -> dict[str, Value]:
+        amount = Money(100, "KES")
+        return {"recipient": giver.msisdn, "amount": amount, "issuer": RECEIPT, "reference": "ABCD2345"}
+
+    def taken(self, giver: Member) -> list[str]:
+        """The texts that the provider took for the giver, named in short, in order."""
+        texts = self.providers.to(giver.msisdn.e164)
+        return [RECEIPT if RECEIPT in said else RETURNED for said in texts if RECEIPT in said or RETURNED in said]
+
+    def pass_a_minute(self) -> None:
+        """The lease of a worker that is no more is over."""
+        with self.people.database.begin() as db:
+            db.execute(text("UPDATE outbox SET due_at = due_at - interval '61 seconds' WHERE state = 'claimed'"))
+
+
+@pytest.fixture
+def post_office(database_url: str, servers: Servers) -> Iterator[PostOffice]:
+    with FakeProviders() as providers:
+        settings = Settings(
+            giftline_mode="development",
+            database_url=database_url,
+            redis_url=servers.redis_url,
+            twilio_api_base=providers.url,
+        )
+        services = build_services(settings)
+        with Mortals(settings) as mortals:
+            yield PostOffice(People(services), mortals, providers)
+        services.database.close()
+        services.redis.close()
+
+
+def test_a_killed_worker_loses_no_text_and_repeats_only_what_it_had_handed_over_unmarked(
+    post_office: PostOffice,
+) -> None:
+    giver, _ = post_office.fill()
+    passed = post_office.mortals.work()
+    assert passed is not None
+    assert post_office.taken(giver) == [RECEIPT, RETURNED]
+    handed_over = [number for number, name in enumerate(passed, 1) if name == "taken by the provider"]
+    marked = next(n for n, name in enumerate(passed, 1) if name == "after commit" and n > handed_over[-1])
+    for number, boundary in enumerate(passed, 1):
+        giver, certificate = post_office.fill()
+        assert post_office.mortals.work(die_at=number) is None
+        post_office.pass_a_minute()
+        assert post_office.mortals.work() is not None
+        where = f"{boundary} (the {number}th boundary): {post_office.taken(giver)}"
+        for said, since in zip((RECEIPT, RETURNED), handed_over, strict=True):
+            times = 2 if since <= number < marked else 1
+            assert post_office.taken(giver).count(said) == times, where
+        assert post_office.people.owed("2100", certificate) == FACE, where
+        states = "SELECT count(*) FROM outbox WHERE msisdn = :msisdn AND state <> 'sent'"
+        assert post_office.people.value(states, msisdn=giver.msisdn.e164) == 0, where
+    assert post_office.people.books_in_order()
+    lapses = "SELECT count(*) = count(DISTINCT operation_id) FROM journal_entry WHERE kind = 'gift lapsed'"
+    assert post_office.people.value(lapses)

@@ -62,8 +62,10 @@ class Walker:
             return self.dice.choice(NOISE)
         if "Confirm" in screen or "agree" in screen or "kubali" in screen:
             shown = AGREE.findall(screen)
-            return self.dice.choice([PIN, shown[-1] if shown else PIN, "0"]) if self.dice.random() < 0.3 else (
-                shown[-1] if shown and "PIN" not in screen else PIN
+            return (
+                self.dice.choice([PIN, shown[-1] if shown else PIN, "0"])
+                if self.dice.random() < 0.3
+                else (shown[-1] if shown and "PIN" not in screen else PIN)
             )
         if "PIN" in screen:
             return PIN
@@ -98,7 +100,7 @@ def test_whatever_people_and_machines_do_the_books_stay_in_order(
     for customer in CUSTOMERS[:2]:
         join_and_buy(line.handset(customer), sheets=2)
     people = [Walker(line, msisdn, dice.choice(carriers), dice) for msisdn in (*CUSTOMERS, CLERK)]
-    chores = Chores(services.database, services.talk.rules)
+    chores = Chores(services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds)
     days = 0
     walked: list[str] = []
     for _ in range(STEPS):
@@ -112,6 +114,7 @@ def test_whatever_people_and_machines_do_the_books_stay_in_order(
             redis.flushdb: 2,
             chores.lapse_gifts: 2,
             chores.expire_codes: 2,
+            chores.forget_places: 1,
         }
         step = dice.choices([*steps], [*steps.values()])[0]
         if dice.random() < 0.02:

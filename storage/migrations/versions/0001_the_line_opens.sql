@@ -297,11 +297,13 @@ CREATE INDEX receipt_provider_id ON receipt (provider, provider_id);
 CREATE TABLE conversation (
     person bytea PRIMARY KEY,
     version bigint NOT NULL,
-    body bytea NOT NULL
+    body bytea NOT NULL,
+    saved_at timestamptz NOT NULL DEFAULT clock()
 );
+CREATE INDEX conversation_saved ON conversation (saved_at);
 
 -- Takes one message: locks its person's conversation and files it in the inbox. `fresh` is false when it was answered
--- before: then `reply` is what was said. `version` and `body` are the person's place (0 and null when none).
+-- before: then `reply` is what was said. `version` and `body` are the person's place (0 and empty when none).
 CREATE FUNCTION take_message(p_provider text, p_key text, p_person bytea)
 RETURNS TABLE (fresh boolean, reply bytea, version bigint, body bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column

@@ -1,0 +1,161 @@
+"""Turns through HTTP: what they cost beside the barest turn, and how many move value beside the ledger alone."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import psycopg
+from sqlalchemy import text
+
+from bot.app import build_services
+from circulation import books
+from phones.handset import Network
+from tests.bench.ledger import CLIENTS, LedgerAlone
+from tests.bench.load import Hop, hop, play
+from tests.bench.measure import Result, Size, Wrong, alternate
+from tests.bench.site import Site, Web
+from tests.people import People
+
+CONNECTIONS = 32
+READING = (
+    ("", "CON Giftline. What would you like?"),
+    ("5", "CON How it works."),
+)
+"""Dialled before the clock starts: what a member types, and how the screens begin."""
+FIXED = (("1", "CON Choose a certificate"), ("0", "CON How it works."))
+FIXED_HOPS = 20
+BROWSING = (
+    ("", "CON Giftline. What would you like?"),
+    ("1", "CON What kind of certificate?"),
+    ("1", "CON Whose?"),
+    ("1", "CON Which value?"),
+    ("00", "CON Giftline. What would you like?"),
+)
+
+_MEMBERS = """
+    INSERT INTO member (msisdn, name, joined_at) SELECT '+2547' || n, 'Amina', now() FROM generate_series(%s, %s) n
+"""
+_OFFERS = """
+    WITH known AS (
+        INSERT INTO member (msisdn) SELECT '+2547' || n FROM generate_series(%(first)s, %(last)s) n RETURNING id
+    ), numbered AS (
+        SELECT r.id, c.certificate FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM known) r
+        JOIN unnest(CAST(%(certificates)s AS bigint[])) WITH ORDINALITY AS c(certificate, place) USING (place)
+    ), offered AS (
+        INSERT INTO gift (id, reference, certificate_id, giver_id, recipient_id, amount_minor, currency, note, lapses_at)
+        SELECT gen_random_uuid(), 'BENCH' || certificate, certificate, %(giver)s, id, 50000, 'KES', '', now() + interval '1 day'
+        FROM numbered RETURNING id, certificate_id
+    )
+    SELECT count(post_entry(id || ':offered', 'gift offered', 'KES', ARRAY['2100', '2110'],
+                            ARRAY[certificate_id::text, id::text], ARRAY[50000, -50000])) FROM offered
+"""
+_ACCEPTED = text("SELECT count(*) FROM gift WHERE state = 'accepted'")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """What a round of turns took: microseconds of CPU for each, and turns a second."""
+
+    cpu: float
+    rate: float
+
+
+def fixed_screens(site: Site, size: Size) -> list[Result]:
+    """USSD turns between screens of fixed words (the help), which read nothing from SQL."""
+    return _beside_the_floor(site, size, "menu turn, fixed words", READING, FIXED * (FIXED_HOPS // 2))
+
+
+def browsing(site: Site, size: Size) -> list[Result]:
+    """USSD turns of somebody who dials and looks at what can be bought: every screen reads SQL."""
+    return _beside_the_floor(site, size, "menu turn, read from SQL", (), BROWSING)
+
+
+def gifts(site: Site, size: Size) -> list[Result]:
+    """Texts that accept a gift: filed, answered, posted, both sides told; against the call to the ledger alone."""
+    services = build_services(site.settings())
+    people = People(services)
+    giver, network = people.member(), Network(services.settings)
+    alone = LedgerAlone(site, "gifts_floor")
+    played = 0
+
+    def accepted(web: Web) -> float:
+        nonlocal played
+        first = site.next_number(size.per_round)
+        certificates = people.certificates(giver, size.per_round)
+        offered = {"first": first, "last": first + size.per_round - 1, "certificates": certificates, "giver": giver.id}
+        with psycopg.connect(site.database_url) as connection:
+            connection.execute(_OFFERS, offered)
+        hops = [_text_one(network, f"+2547{first + place}") for place in range(size.per_round)]
+        seconds = play(web.port, [hops[line::CLIENTS] for line in range(CLIENTS)])
+        played += size.per_round
+        return size.per_round / seconds
+
+    with site.web("bot.web") as web:
+        rounds = alternate(size, lambda: accepted(web), lambda: alone.by_pgbench(size.per_round))
+    with services.database.begin() as db:
+        if db.execute(_ACCEPTED).scalar_one() != played or not books.read(db).in_order:
+            raise Wrong("gifts were lost or doubled")
+    services.database.close()
+    what, against = "gift accepted by text, through HTTP", "post_entry alone, called by pgbench"
+    return [Result(what, against, "a second", ("at least", 0.5), rounds)]
+
+
+def _beside_the_floor(
+    site: Site, size: Size, what: str, before: Sequence[tuple[str, str]], timed: Sequence[tuple[str, str]]
+) -> list[Result]:
+    """Dialogs of members, one after the other on each connection; the hops of `before` are not counted."""
+    network = Network(site.settings())
+    people = CONNECTIONS * max(1, size.per_round // (CONNECTIONS * len(timed)))
+    turns = people * len(timed)
+
+    def sample(web: Web, *, bare: bool) -> _Spent:
+        played = [_dialog(network, phone, [*before, *timed]) for phone in _new_members(site, people)]
+        if bare:
+            played = [[replace(one, begins=b"CON ") for one in dialog] for dialog in played]
+        if before:
+            play(web.port, _in_lines([dialog[: len(before)] for dialog in played]))
+        cpu = site.cpu_seconds(web)
+        seconds = play(web.port, _in_lines([dialog[len(before) :] for dialog in played]))
+        return _Spent((site.cpu_seconds(web) - cpu) * 1e6 / turns, turns / seconds)
+
+    with ExitStack() as stack:
+        ours = stack.enter_context(site.web("bot.web"))
+        floor = stack.enter_context(site.web("tests.bench.floor"))
+        rounds = alternate(size, lambda: sample(ours, bare=False), lambda: sample(floor, bare=True))
+    against = "bare Flask, load and compare-and-set"
+    cpu = [(ours.cpu, floor.cpu) for ours, floor in rounds]
+    rates = [(ours.rate, floor.rate) for ours, floor in rounds]
+    return [
+        Result(what, against, "us of CPU", ("at most", 1.25), cpu),
+        Result(what, against, "a second", ("at least", 0.8), rates),
+    ]
+
+
+def _new_members(site: Site, number: int) -> list[str]:
+    """Phones of people who have joined, and were never seen before."""
+    first = site.next_number(number)
+    with psycopg.connect(site.database_url) as connection:
+        connection.execute(_MEMBERS, (first, first + number - 1))
+    return [f"+2547{first + place}" for place in range(number)]
+
+
+def _dialog(network: Network, phone: str, said: Sequence[tuple[str, str]]) -> list[Hop]:
+    """One session as the network repeats it: each hop carries everything typed so far."""
+    session, typed, hops = f"ATUid_{uuid4().hex}", [], []
+    for words, screen in said:
+        typed += [words] if words else []
+        fields = {"sessionId": session, "phoneNumber": phone, "networkCode": "99999", "text": "*".join(typed)}
+        form = network.africastalking("ussd", fields | {"serviceCode": network.settings.service_code})
+        hops.append(hop(form, screen))
+    return hops
+
+
+def _in_lines(dialogs: Sequence[Sequence[Hop]]) -> list[list[Hop]]:
+    """Dialogs shared out among the connections, one after the other on each."""
+    return [[hop for dialog in dialogs[line::CONNECTIONS] for hop in dialog] for line in range(CONNECTIONS)]
+
+
+def _text_one(network: Network, phone: str) -> Hop:
+    fields = {"id": str(uuid4()), "from": phone, "to": "22384", "text": "1", "networkCode": "99999"}
+    return hop(network.africastalking("sms", fields), "")
