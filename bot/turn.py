@@ -91,7 +91,7 @@ def take_turn(services: Services, message: Inbound) -> Reply:
 
 def _apologise(services: Services, message: Inbound, person: bytes, error: Exception) -> Reply:
     """A fault: everything was rolled back. The person is told, once; the place stays; the operator is alerted."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     log.error(
         "turn.fault", error=type(error).__name__, at=[f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]
     )
@@ -250,11 +250,19 @@ class _Turn:
         return place
 
     def _opened(self, place: Place) -> Conversation:
+        """The conversation at this place; a new one when it was sealed under another key, or tells of steps that this
+        release does not have: where the person stood is lost then, and nothing else."""
         try:
-            return Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
-        except InvalidTag:  # sealed under another key: where the person stood is lost, and nothing else
+            conversation = Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
+        except InvalidTag:
             log.warning("turn.place_unreadable")
             return Conversation()
+        flows = self.services.talk.flows
+        for frame in conversation.frames:
+            if frame.flow not in flows or not {frame.step, *frame.trail} <= flows[frame.flow].step.keys():
+                log.warning("turn.place_unknown", flow=frame.flow, step=frame.step)
+                return Conversation()
+        return conversation
 
     def _talk(self, conversation: Conversation, work: _Work, *, lost: bool) -> Reply:
         message = self.message

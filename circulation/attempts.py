@@ -14,7 +14,10 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How long a guesser waits (seconds) from the n-th failure on, and after how many quiet seconds all is forgotten."""
+    """How long a guesser waits (seconds) from the n-th failure on, and how long after the first of them all is forgotten.
+
+    Forgetting starts at the first attempt, not the last: a till that works all day would never have its slips forgotten.
+    """
 
     scope: str
     waits: tuple[tuple[int, int], ...]
@@ -30,15 +33,15 @@ CODE_BY_STORE = Guard("code by store", ((20, 3_600),), 3_600)
 """5 bad codes from one till phone: 15 minutes, then an hour, then a day; 20 from one store: an hour."""
 
 _RESERVE = text("""
-    INSERT INTO attempt_counter AS a (scope, subject, failures, last_at, locked_until)
+    INSERT INTO attempt_counter AS a (scope, subject, failures, since, locked_until)
     VALUES (:scope, :subject, 1, clock(), NULL)
     ON CONFLICT (scope, subject) DO UPDATE SET
-        failures = CASE WHEN a.last_at < clock() - make_interval(secs => :forget) THEN 1 ELSE a.failures + 1 END,
-        last_at = clock(),
+        failures = CASE WHEN a.since < clock() - make_interval(secs => :forget) THEN 1 ELSE a.failures + 1 END,
+        since = CASE WHEN a.since < clock() - make_interval(secs => :forget) THEN clock() ELSE a.since END,
         locked_until = (
             SELECT clock() + make_interval(secs => max(w.seconds))
             FROM unnest(CAST(:counts AS int[]), CAST(:seconds AS int[])) AS w(failures, seconds)
-            WHERE a.last_at >= clock() - make_interval(secs => :forget) AND w.failures <= a.failures + 1)
+            WHERE a.since >= clock() - make_interval(secs => :forget) AND w.failures <= a.failures + 1)
     WHERE a.locked_until IS NULL OR a.locked_until <= clock()
     RETURNING failures, locked_until
 """)

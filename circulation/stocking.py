@@ -100,7 +100,7 @@ def stock(db: Connection, path: Path) -> Stocked:
 def _read(path: Path) -> _Stock:
     try:
         read = _Stock.model_validate(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StockRefused(f"{path.name}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -9,16 +9,17 @@ from bot.config import Settings
 from phones.handset import Handset, Network, NetworkFault, Screen
 
 POLL_SECONDS = 0.5
-GUIDE = (
-    "Enter alone dials {code}; what you type answers the screen; `sms WORDS` sends a text; `bye` hangs up. Ctrl-D leaves."
-)
+GUIDE = "Enter alone dials {code}; what you type answers the screen; `sms WORDS` sends a text; `bye` hangs up. Ctrl-D leaves."
 
 
 def run(settings: Settings, msisdn: str, *, by_sms: bool) -> None:
     """Read lines until the input ends. With `by_sms` every line is a text."""
     network = Network(settings)
     handset = network.handset(msisdn)
-    print(f"This is the phone {msisdn}. " + ("Every line is a text." if by_sms else GUIDE.format(code=settings.service_code)))
+    print(
+        f"This is the phone {msisdn}. "
+        + ("Every line is a text." if by_sms else GUIDE.format(code=settings.service_code))
+    )
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(network.base, msisdn, stop), daemon=True)
     listener.start()

@@ -115,7 +115,9 @@ class Player:
         self._network = Network(services.settings, base)
         self._providers = providers
         self._worker: Worker = build_worker(services.settings)
-        self._chores = Chores(services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds)
+        self._chores = Chores(
+            services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds
+        )
         self._names = Names.of(services)
         self._cast: dict[str, Handset] = {}
         self._speaker = ""

@@ -1,6 +1,8 @@
 """`bin/bench [NAME...]`: measures, and prints one table of ratios. It fails only when something is wrong."""
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -33,6 +35,7 @@ ROW = "{:<8} {:<36} {:>8} {:<13} {:<37} {:>8}  {:>6}  {:<13} {}"
 @click.option("--quick", is_flag=True, help="Only see whether it works: the figures mean nothing.")
 def main(names: tuple[str, ...], quick: bool) -> None:
     """Measure what turns cost beside the least that could do the same on this machine; all of it, or what is named."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops the servers on its way out
     load = os.getloadavg()[0]
     click.echo(
         f"{os.cpu_count()} cores, load {load:.1f} before; fsync on. Ratios of this run; the rest is this machine's."

@@ -36,8 +36,10 @@ SELECT post_entry(gen_random_uuid()::text, 'redemption captured', 'KES', ARRAY['
                   ARRAY[:certificate::text, :store::text], ARRAY[1, -1]);
 """
 _FUND = """
-    SELECT post_entry('fund ' || n, 'funded', 'KES', ARRAY['1120', '2100', '2110'], ARRAY['', n::text, n::text],
-                      ARRAY[2000000000, -1000000000, -1000000000]) FROM generate_series(1, %s) n
+    SELECT post_entry('fund', 'funded', 'KES', array_agg(l.code), array_agg(l.owner), array_agg(l.amount))
+    FROM generate_series(1, %s) n, LATERAL (
+        VALUES ('1120', '', 2000000000), ('2100', n::text, -1000000000), ('2110', n::text, -1000000000)
+    ) AS l(code, owner, amount)
 """
 _COUNT = "SELECT count(*), coalesce(sum(amount_minor), 0) FROM posting"
 

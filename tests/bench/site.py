@@ -111,7 +111,7 @@ class Site:
 @contextmanager
 def opened() -> Iterator[Site]:
     """A site with the product's schema and demo data; nothing of it is left afterwards."""
-    with tempfile.TemporaryDirectory(prefix="gl-") as name:
+    with tempfile.TemporaryDirectory(prefix="gl-bench-") as name:
         folder = Path(name)
         servers = embedded.start(folder, durable=True)
         try:

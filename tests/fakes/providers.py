@@ -60,9 +60,7 @@ def throttled(seconds: int) -> Answer:
 
 def twilio_error(code: int, status: int = 400) -> Answer:
     """One of Twilio's error codes. Its sentences quote the phone's number."""
-    return Answer(
-        status, {"code": code, "message": "The 'To' number +254712345678 is not ...", "status": status}
-    )
+    return Answer(status, {"code": code, "message": "The 'To' number +254712345678 is not ...", "status": status})
 
 
 def africastalking_code(code: int, message_id: str = "None") -> Answer:
@@ -86,9 +84,7 @@ class FakeProviders:
         self._answers: deque[Answer] = deque()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -143,11 +139,7 @@ def _refused_by_contract(path: str, headers: Mapping[str, str], form: Mapping[st
         pair = f"{ACCOUNT}:{DEVELOPMENT_SECRETS['twilio_auth_token']}".encode()
         if headers.get("Authorization") != "Basic " + base64.b64encode(pair).decode():
             return twilio_error(20003, 401)
-        return (
-            None
-            if set(form) == TWILIO_FIELDS
-            else Answer(400, {"code": 21600, "message": "unexpected fields"})
-        )
+        return None if set(form) == TWILIO_FIELDS else Answer(400, {"code": 21600, "message": "unexpected fields"})
     if path == AFRICASTALKING_PATH:
         if headers.get("apikey") != DEVELOPMENT_SECRETS["africastalking_api_key"]:
             return Answer(401, "The supplied authentication is invalid")

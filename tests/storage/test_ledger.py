@@ -1,7 +1,7 @@
 """The ledger: what does not balance, goes below zero or would rewrite the past is refused by the database itself."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
@@ -195,11 +195,14 @@ def test_the_products_own_role_has_no_way_to_the_ledger_but_posting(database: Da
     assert balance(database, "2100", "1") == 500
 
 
-def in_step(*works: "Work") -> list[BaseException]:
+Step = Callable[[threading.Barrier], None]
+
+
+def in_step(*works: Step) -> list[BaseException]:
     """Run the works at the same time; what they raised."""
     gate, raised = threading.Barrier(len(works)), list[BaseException]()
 
-    def run(work: "Work") -> None:
+    def run(work: Step) -> None:
         try:
             work(gate)
         except BaseException as error:  # noqa: BLE001 - handed to the test, which asserts on it
@@ -260,7 +263,7 @@ def test_two_spenders_of_one_balance_never_overdraw_it(database: Database) -> No
 
     for number in range(100):
         post(database, issued(f"{number}", 700))
-    assert in_step(spend, spend) == []  # type: ignore[arg-type]
+    assert in_step(spend, spend) == []
     assert (outcomes.count("spent"), outcomes.count("refused")) == (100, 100)
     assert {balance(database, "2100", f"{number}") for number in range(100)} == {300}
 
@@ -273,6 +276,6 @@ def test_one_operation_posted_by_two_at_once_is_posted_once(database: Database) 
             gate.wait(timeout=30)
             answers.append(post(database, issued(f"{number}", 500), f"buy:{number}"))
 
-    assert in_step(repeat, repeat) == []  # type: ignore[arg-type]
+    assert in_step(repeat, repeat) == []
     assert (answers.count(True), answers.count(False)) == (100, 100)
     assert counted(database)[:2] == (100, 200)

@@ -15,12 +15,8 @@ from storage.outbox import Claimed, Row
 PHONE = "+254712345678"
 
 
-def row(
-    sentence: str = "Hello {name}.", *, phone: str = PHONE, secret: bool = False, provider: str = "twilio"
-) -> Row:
-    return Row(
-        provider, phone, "sw", sentence, {"name": "Asha \"' 🎁", "amount": {"money": [500, "KES"]}}, secret
-    )
+def row(sentence: str = "Hello {name}.", *, phone: str = PHONE, secret: bool = False, provider: str = "twilio") -> Row:
+    return Row(provider, phone, "sw", sentence, {"name": "Asha \"' 🎁", "amount": {"money": [500, "KES"]}}, secret)
 
 
 def put(database: Database, *rows: Row) -> None:
@@ -55,9 +51,7 @@ def mark_sent(database: Database, claimed: Claimed, provider_id: str = "SM1") ->
         return outbox.sent(db, [(claimed.id, claimed.attempt, provider_id)])
 
 
-def report(
-    database: Database, state: str, *, number: int = 0, provider_id: str = "SM1", code: str = ""
-) -> bool:
+def report(database: Database, state: str, *, number: int = 0, provider_id: str = "SM1", code: str = "") -> bool:
     with database.begin() as db:
         return outbox.record_receipt(db, Receipt("twilio", provider_id, number, state, code))  # type: ignore[arg-type]
 

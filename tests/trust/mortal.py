@@ -115,7 +115,8 @@ def main() -> None:
     services = build_services(settings)
     getLogger("werkzeug").setLevel(ERROR)
     app = _with_doors(create_app(settings, services), boundaries)
-    worker, chores = build_worker(settings), Chores(services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds)
+    worker = build_worker(settings)
+    chores = Chores(services.database, services.talk.rules, conversation_seconds=settings.conversation_seconds)
     for order in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -319,6 +319,7 @@ def rehearse(stage: Stage, tell: Callable[[], Story]) -> list[str]:
     stage.mortals.arm(0)
     say_last(story)
     passed = stage.mortals.passed()
+    assert passed[-2:] == ["after commit", "place saved"], "the effect is committed before the place is saved"
     (reference,) = story.references()
     assert reference in story.phone.heard()
     assert story.settled()

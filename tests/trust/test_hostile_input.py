@@ -166,7 +166,7 @@ def test_words_that_the_carrier_answers_get_no_second_answer(line: Line, words: 
     assert line.texts(AMINA) == before
 
 
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.text(max_size=200), step=st.sampled_from(["buy: sheets", "gift: note", "redeem: limit", "store: use"]))
 def test_any_text_at_all_gets_a_clean_answer(line: Line, words: str, step: str) -> None:
     msisdn, way = WAYS[step]

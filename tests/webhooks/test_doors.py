@@ -212,9 +212,7 @@ def test_a_hop_without_its_identity_is_told_why(house: House, missing: str) -> N
 @pytest.mark.parametrize(
     ("path", "form"), [(SMS, TEXT), (SMS_STATUS, STATUS), (SMS_AT, TEXT_AT), (SMS_DELIVERY, DELIVERY)]
 )
-def test_texts_are_asked_for_again_when_they_cannot_be_taken_now(
-    house: House, path: str, form: dict[str, str]
-) -> None:
+def test_texts_are_asked_for_again_when_they_cannot_be_taken_now(house: House, path: str, form: dict[str, str]) -> None:
     house.down = True
     answer = house.post(path, form)
     assert (answer.status_code, answer.text) == (503, "Sorry, nothing was charged.")

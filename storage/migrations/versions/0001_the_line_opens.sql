@@ -21,7 +21,7 @@ CREATE TABLE attempt_counter (
     scope text NOT NULL,
     subject text NOT NULL,
     failures int NOT NULL,
-    last_at timestamptz NOT NULL,
+    since timestamptz NOT NULL,
     locked_until timestamptz,
     PRIMARY KEY (scope, subject)
 );

@@ -38,9 +38,7 @@ def test_a_hop_becomes_an_inbound_message() -> None:
 
 
 def test_an_exact_repeat_has_the_same_key_and_anything_else_another() -> None:
-    keys = [hop(text).key for text in ("", "1", "1*1", "1*2", "1*1*", "1*1*1")] + [
-        hop("1", session="other").key
-    ]
+    keys = [hop(text).key for text in ("", "1", "1*1", "1*2", "1*1*", "1*1*1")] + [hop("1", session="other").key]
     assert len(set(keys)) == len(keys)
     assert hop("1*1").key == hop("1*1").key
 
@@ -57,9 +55,7 @@ def test_the_digest_is_keyed() -> None:
     assert other.key != hop("4821").key
 
 
-@pytest.mark.parametrize(
-    "secret", ["", "dev-secre", "dev-secret ", "dev-sécret", "\ud800", "\u0000", "x" * 10_000]
-)
+@pytest.mark.parametrize("secret", ["", "dev-secre", "dev-secret ", "dev-sécret", "\ud800", "\u0000", "x" * 10_000])
 def test_a_wrong_secret_is_forged_at_every_door(secret: str) -> None:
     doors = africastalking()
     for door in (doors.ussd, doors.ended, doors.sms, doors.delivery):
@@ -87,9 +83,7 @@ def test_the_end_of_a_session_is_read() -> None:
 
 
 def test_a_text_becomes_an_inbound_message() -> None:
-    form = MultiDict(
-        {"id": "b4f0", "from": PHONE, "to": "22141", "text": "GIFT\r\n ", "date": "2026-01-01 00:00:00"}
-    )
+    form = MultiDict({"id": "b4f0", "from": PHONE, "to": "22141", "text": "GIFT\r\n ", "date": "2026-01-01 00:00:00"})
     inbound = africastalking().sms(SECRET, form)
     assert inbound == Inbound("africastalking", "sms", "b4f0", Msisdn(PHONE), "GIFT")
 
@@ -191,9 +185,7 @@ def test_a_text_that_got_no_name_is_sent_all_the_same(providers: FakeProviders, 
         (HANGS_UP, "unknown", "ConnectionError"),
     ],
 )
-def test_each_refusal_has_its_policy(
-    providers: FakeProviders, answer: Answer, policy: str, code: str
-) -> None:
+def test_each_refusal_has_its_policy(providers: FakeProviders, answer: Answer, policy: str, code: str) -> None:
     refused = refusal(providers, answer)
     assert (refused.policy, refused.code) == (policy, code)
 

@@ -97,9 +97,7 @@ def test_a_signature_cannot_be_used_under_another_sender() -> None:
         receive(resplit, signed=captured)
 
 
-@pytest.mark.parametrize(
-    "sid", ["", "SM1", "CA" + "0" * 32, "SM" + "0" * 33, "SM" + "-" * 32, "SM" + "٠" * 32]
-)
+@pytest.mark.parametrize("sid", ["", "SM1", "CA" + "0" * 32, "SM" + "0" * 33, "SM" + "-" * 32, "SM" + "٠" * 32])
 def test_a_message_without_a_messages_sid_is_malformed(sid: str) -> None:
     with pytest.raises(Malformed):
         receive(text(MessageSid=sid))
@@ -220,9 +218,7 @@ def test_senders_side_by_side_each_get_their_own_answer(providers: FakeProviders
         (HANGS_UP, "unknown", "ConnectionError"),
     ],
 )
-def test_each_refusal_has_its_policy(
-    providers: FakeProviders, answer: Answer, policy: str, code: str
-) -> None:
+def test_each_refusal_has_its_policy(providers: FakeProviders, answer: Answer, policy: str, code: str) -> None:
     refused = refusal(providers, answer)
     assert (refused.policy, refused.code) == (policy, code)
     assert PHONE not in str(refused)
@@ -230,9 +226,7 @@ def test_each_refusal_has_its_policy(
 
 def test_the_wait_that_twilio_asks_for_is_kept(providers: FakeProviders) -> None:
     assert refusal(providers, throttled(17)).retry_after == 17
-    assert (
-        refusal(providers, Answer(429, {}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})).retry_after == 0
-    )
+    assert refusal(providers, Answer(429, {}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})).retry_after == 0
     assert refusal(providers, throttled(99_999_999)).retry_after == 3600
 
 
@@ -258,9 +252,7 @@ def test_nothing_listening_is_no_answer() -> None:
     assert caught.value.policy in {"later", "unknown"}
 
 
-def test_the_clients_own_log_tells_no_numbers(
-    providers: FakeProviders, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_clients_own_log_tells_no_numbers(providers: FakeProviders, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         channel(providers).send(outbound(words="secret words"))
     assert PHONE[4:] not in caplog.text and "secret words" not in caplog.text
