@@ -10,6 +10,8 @@ from bot.dialog import START
 from bot.messages import Channel
 from circulation.values import Value, pack, unpack
 
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
 TRAIL = 10
 """How many steps back a person may go."""
 
@@ -37,7 +39,8 @@ class Conversation:
 
     `pages` are the rest of a text too long for one screen. `session`, `heard` and `digest` say how much of which USSD
     session's transcript was understood; `last_key` and `last_reply` answer an exact repeat; `shown_on` and `shown_at`
-    (seconds since 1970) say where and when the last screen was shown; `later` are questions put off.
+    (seconds since 1970) say where and when the last screen was shown; `later` are questions put off; `secret`: the
+    last text, with all its pages, shows a code.
     """
 
     frames: list[Frame] = field(default_factory=list)
@@ -51,6 +54,7 @@ class Conversation:
     shown_on: Channel | None = None
     shown_at: float = 0
     later: list[str] = field(default_factory=list)
+    secret: bool = False
 
     @property
     def top(self) -> Frame:
@@ -61,7 +65,7 @@ class Conversation:
         """The place as JSON."""
         plain: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         plain["frames"] = [_frame_to_json(frame) for frame in self.frames]
-        return json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode()
+        return _JSON.encode(plain).encode()
 
     @classmethod
     def from_bytes(cls, body: bytes) -> "Conversation":

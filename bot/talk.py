@@ -314,7 +314,7 @@ class Talk(Showing):
         conversation.shown_on = self.channel
         conversation.shown_at = time.time()
         if self._page is not None:
-            return Reply(self._page, more=bool(conversation.pages or conversation.frames))
+            return Reply(self._page, more=bool(conversation.pages or conversation.frames), secret=conversation.secret)
         try:
             head, lines = self._screen()
         except (Refusal, NotUnderstood) as gone:
@@ -326,4 +326,5 @@ class Talk(Showing):
         first, *conversation.pages = fitting.pages(head, lines, BUDGETS[self.channel], self._say(MORE))
         if isinstance(self._step(conversation.top), End):
             conversation.frames.clear()
+        conversation.secret = self._secret
         return Reply(first, more=bool(conversation.pages or conversation.frames), secret=self._secret)

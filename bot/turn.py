@@ -9,13 +9,11 @@ import json
 import random
 import time
 import traceback
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import redis
 import structlog
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -23,6 +21,7 @@ from bot.conversation import Conversation
 from bot.messages import Inbound, Reply, Unavailable
 from bot.services import Services
 from bot.talk import Attempt, Talk
+from bot.work import AnsweredBefore, CommitUnknown, Stale, Work
 from circulation import members
 from circulation.refusals import Refusal
 from storage import inbox, outbox
@@ -40,26 +39,6 @@ FAULT = "Sorry, something went wrong on our side. Nothing was charged and nothin
 SENTENCES = (NOTHING_DONE, NOT_KNOWN, FAULT)
 
 
-class _Stale(Exception):
-    """The conversation moved on while this turn was thinking: read it again, and no older than `newer`."""
-
-    def __init__(self, newer: Place | None = None) -> None:
-        super().__init__()
-        self.newer = newer
-
-
-class _AnsweredBefore(Exception):
-    """An exact repeat: this was the answer."""
-
-    def __init__(self, sealed: bytes | None) -> None:
-        super().__init__()
-        self.sealed = sealed
-
-
-class _CommitUnknown(Exception):
-    """The line to the database broke while committing: it may have been done."""
-
-
 def take_turn(services: Services, message: Inbound) -> Reply:
     """Answer one message. Exactly one effect however often the same message comes.
 
@@ -71,13 +50,13 @@ def take_turn(services: Services, message: Inbound) -> Reply:
     for count in range(TRIES):
         try:
             return _Turn(services, message, person, attempt, floor).take()
-        except _AnsweredBefore as before:
+        except AnsweredBefore as before:
             return _reply_from(services, before.sealed)
-        except _Stale as stale:
+        except Stale as stale:
             floor = stale.newer or floor
         except Refusal as refusal:
             attempt = Attempt(refusal, attempt.signed)
-        except _CommitUnknown as unknown:
+        except CommitUnknown as unknown:
             return _look_up(services, message, person, unknown)
         except (redis.RedisError, OperationalError, PoolTimeout) as error:
             if not may_try_again(error):
@@ -116,7 +95,7 @@ def _apologise(services: Services, message: Inbound, person: bytes, error: Excep
     return Reply(FAULT)
 
 
-def _look_up(services: Services, message: Inbound, person: bytes, unknown: _CommitUnknown) -> Reply:
+def _look_up(services: Services, message: Inbound, person: bytes, unknown: CommitUnknown) -> Reply:
     """Whether the broken commit was done is a fact to be read, not guessed; taking the message waits until it is one."""
     try:
         with services.database.begin() as db:
@@ -146,62 +125,6 @@ def _as_text(message: Inbound, reply: Reply) -> outbox.Row:
     return outbox.Row(message.provider, message.msisdn.e164, "", "{text}", {"text": reply.text}, reply.secret)
 
 
-class _Work:
-    """The turn's unit of work: one transaction, begun when first needed."""
-
-    def __init__(self, services: Services, message: Inbound, person: bytes, seen: int) -> None:
-        self._services = services
-        self._message = message
-        self._person = person
-        self._seen = seen
-        self._stack = ExitStack()
-        self._db: Connection | None = None
-        self._member: members.Member | None = None
-        self._member_known = False
-        self.taken: inbox.Taken | None = None
-
-    @property
-    def db(self) -> Connection:
-        if self._db is None:
-            self._db = self._stack.enter_context(self._services.database.begin())
-        return self._db
-
-    @property
-    def member(self) -> members.Member | None:
-        if not self._member_known:
-            self._member = members.find(self.db, self._message.msisdn)
-            self._member_known = True
-        return self._member
-
-    def take_in_hand(self) -> None:
-        """File the message, once. Raises when it was answered before, or when SQL knows a newer place than Redis."""
-        if self.taken is None:
-            taken = inbox.take(self.db, self._message.provider, self._message.key, self._person)
-            if not taken.fresh:
-                raise _AnsweredBefore(taken.reply)
-            self.taken = taken
-            if taken.version > self._seen and self._message.channel == "ussd":
-                raise _Stale(Place(taken.version, taken.body))
-
-    def forget_member(self) -> None:
-        """Something was done: who the member is may have changed."""
-        self._member_known = False
-
-    def commit(self) -> None:
-        """Raises _CommitUnknown when the line broke while the answer to COMMIT was awaited."""
-        if self._db is None:
-            return
-        try:
-            self._stack.close()
-        except OperationalError as error:
-            if self.taken is not None:
-                raise _CommitUnknown from error
-            raise
-
-    def roll_back(self, error: BaseException) -> None:
-        self._stack.__exit__(type(error), error, error.__traceback__)
-
-
 @dataclass
 class _Turn:
     """One run of a turn over the place as it is now."""
@@ -214,7 +137,7 @@ class _Turn:
 
     def take(self) -> Reply:
         place = self.services.conversations.load(self.person)
-        work = _Work(self.services, self.message, self.person, max(place.version, self.floor.version))
+        work = Work(self.services, self.message, self.person, max(place.version, self.floor.version))
         try:
             if self.message.channel == "sms":
                 work.take_in_hand()
@@ -236,7 +159,7 @@ class _Turn:
         self._remember(after, seen=place.version, committed=work.taken is not None)
         return reply
 
-    def _newest(self, place: Place, work: _Work) -> Place:
+    def _newest(self, place: Place, work: Work) -> Place:
         """The place from Redis, or from SQL where that is newer: Redis was lost, or a crash came before it was told."""
         if work.taken is not None:
             return Place(work.taken.version, work.taken.body) if work.taken.version > place.version else place
@@ -264,7 +187,7 @@ class _Turn:
                 return Conversation()
         return conversation
 
-    def _talk(self, conversation: Conversation, work: _Work, *, lost: bool) -> Reply:
+    def _talk(self, conversation: Conversation, work: Work, *, lost: bool) -> Reply:
         message = self.message
         talk = Talk(self.services.talk, conversation, work, message.msisdn, message.channel, self.attempt)
         if message.channel == "sms":
@@ -289,11 +212,11 @@ class _Turn:
         conversation.heard, conversation.digest = len(text), self._digest(text)
         return talk.reply()
 
-    def _answered_long_ago(self, work: _Work) -> None:
+    def _answered_long_ago(self, work: Work) -> None:
         """A late repeat of a turn that moved value is answered as it was then."""
         sealed = inbox.answered(work.db, self.message.provider, self.message.key)
         if sealed is not None:
-            raise _AnsweredBefore(sealed)
+            raise AnsweredBefore(sealed)
 
     def _new_input(self, conversation: Conversation) -> str | None:
         """What was typed since the last turn of this session; None when the transcript does not go on from it."""
@@ -308,7 +231,7 @@ class _Turn:
         """Transcripts hold PINs: only a keyed digest of them is kept."""
         return self.services.seal.pseudonym(text).hex()
 
-    def _file(self, work: _Work, reply: Reply, after: Place) -> None:
+    def _file(self, work: Work, reply: Reply, after: Place) -> None:
         """The reply, the place and (for a text) the answer to be sent are part of the effect's transaction."""
         message = self.message
         inbox.answer(
@@ -334,4 +257,4 @@ class _Turn:
             log.warning("turn.place_not_saved", error=type(error).__name__)
         else:
             if not saved:
-                raise _Stale
+                raise Stale

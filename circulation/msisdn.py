@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import phonenumbers
 from babel import Locale
@@ -91,13 +91,16 @@ def from_provider(text: str) -> Msisdn | None:
     a plus sign that some HTTP client forgot to encode.
     """
     e164 = "+" + text.strip(" ").removeprefix("+")
-    if not _E164.fullmatch(e164):
-        return None
+    return Msisdn(e164) if _E164.fullmatch(e164) and _possible(e164) else None
+
+
+@lru_cache(maxsize=4096)
+def _possible(e164: str) -> bool:
+    """Remembered, because every step of a dialog asks it, and it takes longer than anything else that a step does here."""
     try:
-        number = phonenumbers.parse(e164)
+        return phonenumbers.is_possible_number(phonenumbers.parse(e164))
     except NumberParseException:
-        return None
-    return Msisdn(e164) if phonenumbers.is_possible_number(number) else None
+        return False
 
 
 def _parsed(text: str, country: str) -> PhoneNumber | None:

@@ -8,7 +8,6 @@ from bot.dialog import Choose, Flow, Go, Option, move
 from circulation import catalogue, gifting, wallet
 from circulation.money import Money
 from circulation.msisdn import Msisdn
-from circulation.wallet import Event
 
 SCREENS = ("welcome", "menu", "lost", "lost_bought", "lost_gave", "lost_used")
 PLACES = ("buy", "gift", "basket", "redeem", "claim", "store", "help", "language")
@@ -87,23 +86,10 @@ class Menu(Flow):
     def last_used(self) -> bool:
         return self._last_is("used")
 
-    def issuer(self) -> str:
-        return self._last().issuer
-
-    def amount(self) -> Money:
-        return self._last().amount
-
-    def reference(self) -> str:
-        return self._last().reference
-
-    def who(self) -> Msisdn | None:
-        return self._last().who
-
     def _last_is(self, *kinds: str) -> bool:
+        """Whether the last thing done was one of these; then it is remembered as it is told now."""
         last = wallet.last(self.db, self.member.id) if self.member else None
-        return last is not None and last.kind in kinds
-
-    def _last(self) -> Event:
-        last = wallet.last(self.db, self.member.id) if self.member else None
-        assert last is not None, "shown only after something was done"
-        return last
+        if last is None or last.kind not in kinds:
+            return False
+        self.answers.update(issuer=last.issuer, amount=last.amount, who=last.who, reference=last.reference)
+        return True

@@ -9,7 +9,11 @@ import psycopg
 from sqlalchemy import text
 
 from bot.app import build_services
+from bot.dialog import Flow
 from circulation import books
+from flows.buy import Buy
+from flows.help import Help
+from flows.menu import Menu
 from phones.handset import Network
 from tests.bench.ledger import CLIENTS, LedgerAlone
 from tests.bench.load import Hop, hop, play
@@ -18,19 +22,25 @@ from tests.bench.site import Site, Web
 from tests.people import People
 
 CONNECTIONS = 32
-READING = (
-    ("", "CON Giftline. What would you like?"),
-    ("5", "CON How it works."),
-)
+
+
+def _screen(flow: type[Flow], step: str) -> str:
+    """How the answer that shows a step begins, as far as it is the same for everybody."""
+    return f"CON {flow.step[step].sentence.partition('{')[0]}"
+
+
+HOME = _screen(Menu, "menu")
+TOPICS = _screen(Help, "topics")
+READING = (("", HOME), ("5", TOPICS))
 """Dialled before the clock starts: what a member types, and how the screens begin."""
-FIXED = (("1", "CON Choose a certificate"), ("0", "CON How it works."))
+FIXED = (("1", _screen(Help, "buying")), ("0", TOPICS))
 FIXED_HOPS = 20
 BROWSING = (
-    ("", "CON Giftline. What would you like?"),
-    ("1", "CON What kind of certificate?"),
-    ("1", "CON Whose?"),
-    ("1", "CON Which value?"),
-    ("00", "CON Giftline. What would you like?"),
+    ("", HOME),
+    ("1", _screen(Buy, "kind")),
+    ("1", _screen(Buy, "issuer")),
+    ("1", _screen(Buy, "price")),
+    ("00", HOME),
 )
 
 _MEMBERS = """

@@ -182,7 +182,7 @@ def test_a_menu_number_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["one", "1 2", "1.5", "-1", "1_0", "l", "O", "12345", "²", "1. Naivas", "+1", ""])
 def test_a_menu_number_is_not_guessed(text: str) -> None:
-    assert slip(parsing.choice, text) == "Reply with the number of your choice."
+    assert slip(parsing.choice, text) == "Please reply with a number from the list."
 
 
 def test_zero_is_a_choice_but_no_quantity() -> None:

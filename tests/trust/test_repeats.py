@@ -159,11 +159,17 @@ def test_an_answer_to_a_screen_that_is_no_longer_the_last_shown_moves_nothing(li
     before = line.value()
     line.hop(AMINA, "s1", BY_PIN)
     assert line.value() == before, "another dialog came between"
-    begin(line, "s3", "00", *BUY)
-    line.say(line.handset(AMINA), "HELP")
+
+
+def test_a_pin_typed_to_one_screen_signs_no_other_that_a_text_has_shown_since(line: Line) -> None:
+    begin(line, "s1", *BUY)
+    by_text = line.handset(AMINA)
+    for words in ("BUY", "1", "1", "4"):
+        line.say(by_text, words)
+    assert "9 x" in line.say(by_text, "9")
     before = line.value()
-    line.hop(AMINA, "s3", "*".join(("00", *BUY, PIN)))
-    assert line.value() == before, "a text came between"
+    line.hop(AMINA, "s1", BY_PIN)
+    assert line.value() == before, "what she sees on the screen she answered is one sheet, not nine"
 
 
 def test_an_agreement_by_text_signs_only_the_screen_that_showed_it(line: Line) -> None:

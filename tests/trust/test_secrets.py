@@ -11,9 +11,11 @@ import pytest
 import redis as redis_client
 from sqlalchemy import text
 
-from bot.app import build_worker
+from bot.app import build_services, build_worker
 from bot.config import Settings
 from bot.services import Services
+from bot.turn import NOTHING_DONE
+from phones.handset import Screen
 from tests.fakes.providers import FakeProviders
 from tests.trust.line import CLERK, Line, answers
 
@@ -125,6 +127,27 @@ def test_what_people_say_stands_in_no_log_and_in_no_store_that_need_not_know(
         assert not stands_in(secret, private), f"{secret} stands in a table that need not know it"
     for secret in (PIN, WRONG_PIN, *story.codes):
         assert not stands_in(secret, everything), f"{secret} stands in the database"
+
+
+def test_what_people_say_is_not_logged_either_when_it_cannot_be_answered(
+    services: Services, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = build_services(services.settings.model_copy(update={"redis_url": "unix:///nowhere/valkey.sock"}))
+    line = Line(lost)
+    with caplog.at_level(logging.DEBUG):
+        assert Screen.read(line.post(line.ussd(AMINA, "s1", f"1*{NAME}*{PIN}"))).text == NOTHING_DONE
+        text_in = {"id": "a1", "from": AMINA, "to": "22384", "text": NOTE}
+        assert line.raw(line.africastalking("sms", text_in))[0] == 503
+        assert line.raw(line.africastalking("ussd", {"phoneNumber": AMINA, "text": f"{NAME}*{PIN}"}))[0] == 400
+        assert line.app.test_client().post("/sms/twilio", data={"From": AMINA, "Body": NOTE}).status_code == 403
+    lost.database.close()
+    out, err = capfd.readouterr()
+    logs = f"{out}{err}{caplog.text}"
+    assert all(said in logs for said in ("turn.unavailable", "unusable request", "forged request")), (
+        "logs were captured"
+    )
+    for secret in (PIN, NAME, NOTE, AMINA):
+        assert not stands_in(secret, logs), f"{secret} was logged"
 
 
 def test_before_it_is_sent_a_code_stands_nowhere_but_in_the_text_that_carries_it(
