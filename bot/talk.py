@@ -29,10 +29,12 @@ class Fault(Exception):
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known from an earlier run of the same turn: the effect was refused; which screen was rightly signed."""
+    """What is known from an earlier run of the same turn: the effect was refused; which screen was rightly signed; and
+    in which language the person is spoken to (empty: we could not look)."""
 
     refusal: Refusal | None = None
     signed: str = ""
+    language: str = ""
 
 
 class Talk(Showing):
@@ -52,6 +54,7 @@ class Talk(Showing):
         self._moves = 0
         self._did = False
         self._page: str | None = None
+        attempt.language = conversation.language
 
     def take_in_hand(self) -> None:
         """File the message before anything is done because of it; raises what an earlier run of the turn was refused."""

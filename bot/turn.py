@@ -55,55 +55,53 @@ def take_turn(services: Services, message: Inbound) -> Reply:
         except Stale as stale:
             floor = stale.newer or floor
         except Refusal as refusal:
-            attempt = Attempt(refusal, attempt.signed)
+            attempt.refusal = refusal
         except CommitUnknown as unknown:
-            return _look_up(services, message, person, unknown)
+            return _look_up(services, message, person, attempt, unknown)
         except (redis.RedisError, OperationalError, PoolTimeout) as error:
             if not may_try_again(error):
                 log.error("turn.unavailable", error=type(error).__name__)
-                raise Unavailable(NOTHING_DONE) from error
+                raise _unavailable(services, attempt) from error
             time.sleep(random.uniform(0, 0.02 * (count + 1)))  # noqa: S311 - only to let another turn pass
         except Exception as error:  # noqa: BLE001 - a fault of ours: the person is told, the operator alerted
-            return _apologise(services, message, person, error)
-    raise Unavailable(NOTHING_DONE)
+            return _apologise(services, message, person, attempt, error)
+    raise _unavailable(services, attempt)
 
 
-def _apologise(services: Services, message: Inbound, person: bytes, error: Exception) -> Reply:
+def _unavailable(services: Services, attempt: Attempt, sentence: str = NOTHING_DONE) -> Unavailable:
+    return Unavailable(services.catalogue.say(attempt.language, sentence, {}))
+
+
+def _apologise(services: Services, message: Inbound, person: bytes, attempt: Attempt, error: Exception) -> Reply:
     """A fault: everything was rolled back. The person is told, once; the place stays; the operator is alerted."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    log.error(
-        "turn.fault", error=type(error).__name__, at=[f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]
-    )
+    places = [f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]
+    log.error("turn.fault", error=type(error).__name__, at=places)
+    reply = Reply(services.catalogue.say(attempt.language, FAULT, {}))
     if message.channel == "ussd":
-        return Reply(FAULT)
+        return reply
     try:
         with services.database.begin() as db:
             taken = inbox.take(db, message.provider, message.key, person)
             if taken.fresh:
-                outbox.put(db, [_as_text(message, Reply(FAULT))])
-                inbox.answer(
-                    db,
-                    message.provider,
-                    message.key,
-                    person,
-                    reply=_sealed(services, Reply(FAULT)),
-                    version=taken.version,
-                    body=taken.body,
-                )
+                outbox.put(db, [_as_text(message, reply)])
+                sealed = _sealed(services, reply)
+                key = (message.provider, message.key, person)
+                inbox.answer(db, *key, reply=sealed, version=taken.version, body=taken.body)
     except (OperationalError, PoolTimeout) as unreachable:
-        raise Unavailable(NOTHING_DONE) from unreachable
-    return Reply(FAULT)
+        raise _unavailable(services, attempt) from unreachable
+    return reply
 
 
-def _look_up(services: Services, message: Inbound, person: bytes, unknown: CommitUnknown) -> Reply:
+def _look_up(services: Services, message: Inbound, person: bytes, attempt: Attempt, unknown: CommitUnknown) -> Reply:
     """Whether the broken commit was done is a fact to be read, not guessed; taking the message waits until it is one."""
     try:
         with services.database.begin() as db:
             taken = inbox.take(db, message.provider, message.key, person)
             if taken.fresh:
-                raise Unavailable(NOTHING_DONE) from unknown  # and what was taken just now is rolled back
+                raise _unavailable(services, attempt) from unknown  # and what was taken just now is rolled back
     except (DBAPIError, PoolTimeout) as error:
-        raise Unavailable(NOT_KNOWN) from error
+        raise _unavailable(services, attempt, NOT_KNOWN) from error
     return _reply_from(services, taken.reply)
 
 

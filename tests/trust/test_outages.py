@@ -166,6 +166,20 @@ def test_without_postgresql_everybody_is_told_and_the_first_message_after_it_is_
     line.assert_books_in_order()
 
 
+def test_who_speaks_swahili_is_told_in_swahili(on_mortal_postgres: Line, mortal: Mortal) -> None:
+    line = on_mortal_postgres
+    member = line.handset(someone())
+    answers(member, "4", "2")
+    member.answer("1")
+    mortal.die()
+    try:
+        told = member.answer("1")
+    finally:
+        mortal.come_back()
+    assert told == Screen(line.services.catalogue.say("sw", NOTHING_DONE, {}), more=False)
+    assert told != SORRY
+
+
 @pytest.mark.parametrize("first", ["dial", "text", "pin"])
 def test_a_restart_of_postgresql_that_nobody_saw_is_not_felt(
     on_mortal_postgres: Line, mortal: Mortal, first: str
