@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from circulation import chart, members, notices
+from circulation import chart, members, notices, wallet
 from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -28,10 +28,6 @@ class Offer:
     age_seconds: float
 
 
-_HELD = text("""
-    SELECT c.currency, i.name FROM certificate c JOIN issuer i ON i.id = c.issuer_id
-    WHERE c.id = :certificate AND c.holder_id = :holder FOR NO KEY UPDATE OF c
-""")
 _FOUND = text("SELECT reference FROM gift WHERE id = :id")
 _VOID_CODE = text("""
     UPDATE redemption_code SET state = 'voided'
@@ -43,9 +39,9 @@ _OFFER = text("""
             clock() + make_interval(secs => :seconds)) RETURNING lapses_at
 """)
 _OPEN = text("""
-    SELECT g.id::text, g.giver_id, i.name, g.amount_minor, g.currency, g.note, g.lapses_at,
+    SELECT g.id::text, coalesce(m.name, ''), i.name, g.amount_minor, g.currency, g.note, g.lapses_at,
            extract(epoch FROM clock() - g.created_at)::float
-    FROM gift g JOIN member r ON r.id = g.recipient_id
+    FROM gift g JOIN member r ON r.id = g.recipient_id JOIN member m ON m.id = g.giver_id
     JOIN certificate c ON c.id = g.certificate_id JOIN issuer i ON i.id = c.issuer_id
     WHERE r.msisdn = :msisdn AND g.state = 'offered' AND g.lapses_at > clock() ORDER BY g.created_at DESC LIMIT 20
 """)
@@ -83,10 +79,7 @@ def give(
     members.lock(db, giver.id)
     if reference := db.execute(_FOUND, {"id": gift_id}).scalar():
         return str(reference)
-    held = db.execute(_HELD, {"certificate": certificate_id, "holder": giver.id}).first()
-    if held is None:
-        raise Refusal("not_yours")
-    currency, issuer = held
+    currency, issuer = wallet.lock(db, giver.id, certificate_id)
     # a use of the code that is under way is waited for: what is left is what it leaves
     db.execute(_VOID_CODE, {"certificate": certificate_id, "holder": giver.id})
     amount = Money(ledger.balance(db, "2100", str(certificate_id), currency), currency)
@@ -121,7 +114,7 @@ def offers(db: Connection, recipient: Msisdn) -> list[Offer]:
     """The gifts that wait for this phone's answer, newest first (at most 20)."""
     rows = db.execute(_OPEN, {"msisdn": recipient.e164}).all()
     return [
-        Offer(id_, members.get(db, giver).name, issuer, Money(amount_minor, currency), note, lapses_at, age)
+        Offer(id_, giver, issuer, Money(amount_minor, currency), note, lapses_at, age)
         for id_, giver, issuer, amount_minor, currency, note, lapses_at, age in rows
     ]
 

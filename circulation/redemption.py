@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from circulation import chart, members, notices
+from circulation import chart, members, notices, wallet
 from circulation.attempts import CODE_BY_CLERK, CODE_BY_STORE
 from circulation.catalogue import Clerk
 from circulation.codes import shown
@@ -46,10 +46,6 @@ class Use:
     again: bool
 
 
-_CERTIFICATE = text("""
-    SELECT c.currency, i.name FROM certificate c JOIN issuer i ON i.id = c.issuer_id
-    WHERE c.id = :certificate AND c.holder_id = :holder FOR NO KEY UPDATE OF c
-""")
 _ASKED = text("""
     SELECT r.certificate_id, r.limit_minor, c.currency, r.expires_at
     FROM redemption_code r JOIN certificate c ON c.id = r.certificate_id WHERE r.id = :id AND r.holder_id = :holder
@@ -107,10 +103,7 @@ def ask_code(
     if asked_before := db.execute(_ASKED, {"id": code_id, "holder": holder.id}).first():
         certificate, limit_minor, currency, until = asked_before
         return Code(shown(code), _most(db, certificate, limit_minor, currency), until)
-    row = db.execute(_CERTIFICATE, {"certificate": certificate_id, "holder": holder.id}).first()
-    if row is None:
-        raise Refusal("not_yours")
-    currency, issuer = row
+    currency, issuer = wallet.lock(db, holder.id, certificate_id)
     db.execute(_VOID, {"holder": holder.id})  # waits for a use that is under way: what is left is what it leaves
     balance = Money(ledger.balance(db, "2100", str(certificate_id), currency), currency)
     if not balance.amount_minor:

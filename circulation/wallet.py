@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from circulation.money import Money
 from circulation.msisdn import Msisdn
+from circulation.refusals import Refusal
 
 MOST = 50
 """Certificates listed at once."""
@@ -50,6 +51,10 @@ _HELD_FROM = """
 _HELD = text(f"""
     SELECT {_HELD_COLUMNS} {_HELD_FROM}
     WHERE c.holder_id = :holder AND b.amount_minor > 0 ORDER BY c.id LIMIT {MOST}
+""")
+_LOCK = text("""
+    SELECT c.currency, i.name FROM certificate c JOIN issuer i ON i.id = c.issuer_id
+    WHERE c.id = :certificate AND c.holder_id = :holder FOR NO KEY UPDATE OF c
 """)
 _ONE = text(f"SELECT {_HELD_COLUMNS} {_HELD_FROM} WHERE c.id = :certificate AND c.holder_id = :holder")
 
@@ -101,6 +106,17 @@ def certificate(db: Connection, member_id: int, certificate_id: int) -> Held | N
     """One certificate this member holds, whatever is left on it; None when they do not hold it."""
     row = db.execute(_ONE, {"certificate": certificate_id, "holder": member_id}).first()
     return _held(row) if row else None
+
+
+def lock(db: Connection, member_id: int, certificate_id: int) -> tuple[str, str]:
+    """Keep the certificate in this member's hands until the transaction ends; returns its currency and its issuer.
+
+    Raises Refusal `not_yours` when they do not hold it.
+    """
+    row = db.execute(_LOCK, {"certificate": certificate_id, "holder": member_id}).first()
+    if row is None:
+        raise Refusal("not_yours")
+    return row.currency, row.name
 
 
 def purchases(db: Connection, member_id: int) -> list[Event]:
