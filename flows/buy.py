@@ -8,6 +8,8 @@
 > ****                < Done. KES 510 is on your phone bill. You hold Naivas KES 500: NAI4730259182. Ref 7KQ4MXW2.
 """
 
+from functools import cached_property
+
 from bot import parsing
 from bot.dialog import Ask, Choose, Detour, End, Flow, Go, Option, Sign, move
 from bot.parsing import NotUnderstood
@@ -76,7 +78,7 @@ class Buy(Flow):
     def count(self, text: str) -> int:
         """How many; and with it the total, which is what will be shown and what will be charged."""
         sheets = parsing.quantity(text, self.rules.most_sheets)
-        cost = sales.cost(self._price(), sheets)
+        cost = sales.cost(self._price, sheets)
         if self.member:
             sales.check_bill(self.db, self.rules, self.member, cost)
         self.answers["cost"] = cost
@@ -89,13 +91,13 @@ class Buy(Flow):
         return self.rules.most_sheets
 
     def issuer_name(self) -> str:
-        return self._price().issuer
+        return self._price.issuer
 
     def worth(self) -> Money:
-        return self._price().worth
+        return self._price.worth
 
     def pay(self) -> None:
-        price, cost, member = self._price(), self.answers["cost"], self.member
+        price, cost, member = self._price, self.answers["cost"], self.member
         assert member is not None and isinstance(cost, Money), "only members get here, and only with a total"
         purchase = sales.buy(
             self.db,
@@ -110,7 +112,9 @@ class Buy(Flow):
         self.answers["serials"] = ", ".join(purchase.serials)
         self.answers["reference"] = purchase.reference
 
+    @cached_property
     def _price(self) -> Denomination:
+        """The price that was chosen, as it is now. Read once a move or screen."""
         price = catalogue.denomination(self.db, int(str(self.answers["price"])))
         if price is None:
             raise NotUnderstood("That value is no longer sold. Reply 00 for the menu.")

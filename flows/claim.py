@@ -4,6 +4,8 @@
 > 1                   < It is yours: Naivas KES 500. To pay with it in a shop dial *384*4438# or text PAY.
 """
 
+from functools import cached_property
+
 from bot.dialog import Choose, End, Flow, Waiting, move
 from circulation import gifting
 from circulation.gifting import Offer
@@ -52,10 +54,10 @@ class Claim(Flow):
         return Waiting(offers[0].id, offers[0].age_seconds, len(offers) == 1) if offers else None
 
     def there_is_one(self) -> bool:
-        return self._offer() is not None
+        return self._offer is not None
 
     def with_note(self) -> bool:
-        offer = self._offer()
+        offer = self._offer
         return offer is not None and bool(offer.note)
 
     def giver(self) -> str:
@@ -92,13 +94,14 @@ class Claim(Flow):
         self.answers.update(giver=offer.giver, issuer=offer.issuer, amount=offer.amount)
 
     def _shown(self) -> Offer:
-        offer = self._offer()
+        offer = self._offer
         if offer is None:
             raise Refusal("gift_answered")
         return offer
 
+    @cached_property
     def _offer(self) -> Offer | None:
-        """The offer this conversation is about: the one we called for, else the newest."""
+        """The offer this conversation is about: the one we called for, else the newest. Read once a move or screen."""
         offers = gifting.offers(self.db, self.phone)
         about = self.answers.get("about")
         offer = next((offer for offer in offers if about in (None, offer.id)), None)

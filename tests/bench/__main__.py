@@ -19,11 +19,11 @@ MEASURES: Mapping[str, tuple[Run, Size]] = MappingProxyType(
     {
         "menu": (turns.fixed_screens, Size(5, 4000)),
         "browse": (turns.browsing, Size(5, 2400)),
-        "gift": (turns.gifts, Size(5, 800)),
-        "ledger": (ledger.posting, Size(5, 4800)),
+        "gift": (turns.gifts, Size(5, 480)),
+        "ledger": (ledger.posting, Size(5, 3200)),
         "machine": (machine.moves, Size(5, 20_000)),
         "outbox": (outbox.draining, Size(5, 10_000)),
-        "busy": (ledger.busy_account, Size(5, 4800)),
+        "busy": (ledger.busy_account, Size(5, 3200)),
     }
 )
 QUICK = 320
