@@ -39,8 +39,8 @@ class Conversation:
 
     `pages` are the rest of a text too long for one screen. `session`, `heard` and `digest` say how much of which USSD
     session's transcript was understood; `last_key` and `last_reply` answer an exact repeat; `shown_on` and `shown_at`
-    (seconds since 1970) say where and when the last screen was shown; `later` are questions put off; `secret`: the
-    last text, with all its pages, shows a code.
+    (seconds since 1970) say where and when the last screen was shown; `later` are questions put off; `texts_by` is
+    the provider that SQL knows as this person's for texts; `secret`: the last text, with all its pages, shows a code.
     """
 
     frames: list[Frame] = field(default_factory=list)
@@ -54,6 +54,7 @@ class Conversation:
     shown_on: Channel | None = None
     shown_at: float = 0
     later: list[str] = field(default_factory=list)
+    texts_by: str = ""
     secret: bool = False
 
     @property

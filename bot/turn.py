@@ -147,6 +147,8 @@ class _Turn:
                 return Reply(text, more)
             reply = self._talk(conversation, work, lost=newest is not place)
             conversation.last_key, conversation.last_reply = self.message.key, (reply.text, reply.more)
+            if self.message.channel == "sms":
+                self._reached(conversation, work)
             after = Place(newest.version + 1, self.services.seal.seal(conversation.to_bytes()))
             if work.taken is not None:
                 self._file(work, reply, after)
@@ -210,6 +212,12 @@ class _Turn:
         conversation.heard, conversation.digest = len(text), self._digest(text)
         return talk.reply()
 
+    def _reached(self, conversation: Conversation, work: Work) -> None:
+        """Notices go to this person by the provider of their last text; SQL is told when it is another."""
+        provider = self.message.provider
+        if conversation.texts_by != provider and members.reached_by(work.db, self.message.msisdn, provider):
+            conversation.texts_by = provider
+
     def _answered_long_ago(self, work: Work) -> None:
         """A late repeat of a turn that moved value is answered as it was then."""
         sealed = inbox.answered(work.db, self.message.provider, self.message.key)
@@ -242,7 +250,6 @@ class _Turn:
             body=after.body,
         )
         if message.channel == "sms":
-            members.reached_by(work.db, message.msisdn, message.provider)
             outbox.put(work.db, [_as_text(message, reply)])
 
     def _remember(self, after: Place, *, seen: int, committed: bool) -> None:

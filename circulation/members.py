@@ -33,9 +33,7 @@ _JOIN = text(f"""
 """)
 _SET_PIN = text("UPDATE member SET pin_hash = :pin_hash WHERE msisdn = :msisdn AND pin_hash IS NULL")
 _SET_LANGUAGE = text("UPDATE member SET language = :language WHERE msisdn = :msisdn")
-_REACHED = text("""
-    UPDATE member SET sms_provider = :provider WHERE msisdn = :msisdn AND sms_provider IS DISTINCT FROM :provider
-""")
+_REACHED = text("UPDATE member SET sms_provider = :provider WHERE msisdn = :msisdn")
 _LOCK = text("SELECT FROM member WHERE id = :id FOR NO KEY UPDATE")
 
 
@@ -75,9 +73,9 @@ def speak(db: Connection, msisdn: Msisdn, language: str) -> None:
     db.execute(_SET_LANGUAGE, {"msisdn": msisdn.e164, "language": language})
 
 
-def reached_by(db: Connection, msisdn: Msisdn, provider: str) -> None:
-    """Remember who carries this phone's texts: its notices go the same way."""
-    db.execute(_REACHED, {"msisdn": msisdn.e164, "provider": provider})
+def reached_by(db: Connection, msisdn: Msisdn, provider: str) -> bool:
+    """Remember who carries this phone's texts: its notices go the same way. False when we do not know the phone yet."""
+    return db.execute(_REACHED, {"msisdn": msisdn.e164, "provider": provider}).rowcount > 0
 
 
 def lock(db: Connection, member_id: int) -> None:

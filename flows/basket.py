@@ -5,6 +5,7 @@
 """
 
 from datetime import UTC, datetime
+from functools import cached_property
 
 from bot.dialog import Choose, Flow, Go, Option, move
 from circulation import wallet
@@ -79,13 +80,13 @@ class Basket(Flow):
         return len(wallet.held(self.db, self.member.id)) if self.member else 0
 
     def issuer(self) -> str:
-        return self._chosen().issuer
+        return self._chosen.issuer
 
     def balance(self) -> Money:
-        return self._chosen().balance
+        return self._chosen.balance
 
     def serial(self) -> str:
-        return self._chosen().serial
+        return self._chosen.serial
 
     def purchases(self) -> list[Option]:
         return _lines(wallet.purchases(self.db, self.member.id) if self.member else [])
@@ -97,9 +98,11 @@ class Basket(Flow):
         return _lines(wallet.uses(self.db, self.member.id) if self.member else [])
 
     def certificate_uses(self) -> list[Option]:
-        return _lines(wallet.uses(self.db, self.member.id, self._chosen().id) if self.member else [])
+        return _lines(wallet.uses(self.db, self.member.id, self._chosen.id) if self.member else [])
 
+    @cached_property
     def _chosen(self) -> wallet.Held:
+        """The certificate as it is now, read once a screen."""
         member = self.member
         chosen = wallet.certificate(self.db, member.id, int(str(self.answers["basket"]))) if member else None
         if chosen is None:

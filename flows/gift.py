@@ -76,7 +76,7 @@ class Gift(Holding):
     def give(self) -> None:
         recipient, member = self.answers["recipient"], self.member
         assert member is not None and isinstance(recipient, Msisdn), "only holders get here, and only with a number"
-        chosen = self.chosen()
+        chosen = self.chosen
         self.answers["issuer"], self.answers["amount"] = chosen.issuer, chosen.balance
         self.answers["reference"] = gifting.give(
             self.db,

@@ -1,5 +1,7 @@
 """What gift and redeem share: both begin with a certificate that the member holds."""
 
+from functools import cached_property
+
 from bot.dialog import Flow, Option
 from circulation import wallet
 from circulation.money import Money
@@ -24,13 +26,17 @@ class Holding(Flow):
         return "certificate" in self.answers
 
     def issuer(self) -> str:
-        return self.chosen().issuer
+        return self.chosen.issuer
 
     def amount(self) -> Money:
-        return self.chosen().balance
+        return self.chosen.balance
 
+    @cached_property
     def chosen(self) -> wallet.Held:
-        """The certificate as it is now. Raises Refusal `not_yours` when it left the member's hands meanwhile."""
+        """The certificate as it is now, read once a move or screen.
+
+        Raises Refusal `not_yours` when it left the member's hands meanwhile.
+        """
         member = self.member
         chosen = wallet.certificate(self.db, member.id, int(str(self.answers["certificate"]))) if member else None
         if chosen is None:

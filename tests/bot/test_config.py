@@ -147,7 +147,7 @@ def test_settings_cannot_be_changed(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GIFTLINE_MODE", "development")
     settings = Settings.load()
     with pytest.raises(ValidationError):
-        settings.port = 9000
+        settings.port = 9000  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

@@ -6,7 +6,7 @@ import unicodedata
 from types import FrameType
 
 import pytest
-import smsutil  # type: ignore[import-untyped]
+import smsutil
 from babel.numbers import format_currency
 from hypothesis import given
 from hypothesis import strategies as st

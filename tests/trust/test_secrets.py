@@ -6,6 +6,7 @@ Whole conversations are held with words that occur nowhere else; then everything
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis as redis_client
@@ -44,7 +45,7 @@ def stands_in(secret: str, written: str) -> bool:
 
 def in_redis(client: redis_client.Redis) -> str:
     """Every key and value there is."""
-    parts: list[bytes] = []
+    parts: list[Any] = []
     for key in client.scan_iter():
         parts.append(key)
         match client.type(key):
