@@ -35,9 +35,11 @@ def in_use(settings: Settings) -> Iterator[Addresses]:
 
 
 def or_say_why(main: Callable[[], int]) -> int:
-    """What `main` returns; or 1 and one line that says why the process cannot start, instead of a traceback."""
+    """What `main` returns; 1 and one line that says why the process cannot start; 130 when Ctrl-C came first."""
     try:
         return main()
+    except KeyboardInterrupt:
+        return 130
     except (SettingsRefused, NotInstalled, CannotStart) as error:
         print(f"Giftline cannot start: {error}", file=sys.stderr)
         return 1
