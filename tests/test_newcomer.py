@@ -148,6 +148,7 @@ def test_a_newcomer_buys_gives_accepts_gets_a_code_and_pays(development: Develop
         _read(amina)
         expect(amina.locator("article.received").first).to_contain_text("was used")
         if os.environ.get(PICTURE):
+            page.wait_for_timeout(2_000)  # until no screen blinks any more
             page.screenshot(path=os.environ[PICTURE])
         browser.close()
 
