@@ -22,6 +22,7 @@ from bot.logs import set_up
 from bot.services import Services
 from circulation.stocking import DEMO, stock
 from storage.database import Database, driver_url, migrate
+from tests.fakes.providers import FakeProviders
 from tests.people import People
 
 hypothesis_settings.register_profile("house", deadline=None)
@@ -91,13 +92,34 @@ def redis(servers: embedded.Servers) -> Iterator[redis_client.Redis]:
 
 
 @pytest.fixture
-def settings(servers: embedded.Servers, database_url: str) -> Settings:
+def plain_settings(servers: embedded.Servers, database_url: str) -> Settings:
     """Development settings on the test's own database, with a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return Settings(
         giftline_mode="development", database_url=database_url, redis_url=servers.redis_url, port=port, web_threads=16
+    )
+
+
+@pytest.fixture
+def settings(plain_settings: Settings) -> Settings:
+    """The settings of the test; a module may override them, by `settings_with_providers` for one."""
+    return plain_settings
+
+
+@pytest.fixture
+def providers() -> Iterator[FakeProviders]:
+    """Twilio and Africa's Talking, who take every text and keep it."""
+    with FakeProviders() as providers:
+        yield providers
+
+
+@pytest.fixture
+def settings_with_providers(plain_settings: Settings, providers: FakeProviders) -> Settings:
+    """Settings by which texts go to the fake providers."""
+    return plain_settings.model_copy(
+        update={"twilio_api_base": providers.url, "africastalking_api_base": providers.url}
     )
 
 

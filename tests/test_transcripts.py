@@ -7,7 +7,6 @@ To write one, write only what people do and let the product add the rest, then r
 
 import difflib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,8 @@ from tests.transcript import FOLDER, BadTranscript, Player
 
 
 @pytest.fixture
-def providers() -> Iterator[FakeProviders]:
-    """Twilio and Africa's Talking, who keep every text they take."""
-    with FakeProviders() as providers:
-        yield providers
-
-
-@pytest.fixture
-def settings(settings: Settings, providers: FakeProviders) -> Settings:
-    """The test's settings, sending to the fake providers."""
-    return settings.model_copy(update={"twilio_api_base": providers.url, "africastalking_api_base": providers.url})
+def settings(settings_with_providers: Settings) -> Settings:
+    return settings_with_providers
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -55,23 +54,21 @@ def mortal() -> Iterator[Mortal]:
 @pytest.fixture
 def on_mortal_postgres(services: Services, mortal: Mortal) -> Iterator[Line]:
     """The product on a PostgreSQL that can die; its Redis lives on. Every message comes from a new phone's owner."""
-    settings = services.settings.model_copy(update={"database_url": mortal.database_url})
-    with ExitStack() as stack:
-        mine = build_services(settings)
-        stack.callback(mine.database.close)
-        stack.callback(mine.redis.close)
-        yield Line(mine)
+    yield from line_with(services, database_url=mortal.database_url)
 
 
 @pytest.fixture
 def on_mortal_redis(services: Services, mortal: Mortal) -> Iterator[Line]:
     """The product on a Redis that can die; its PostgreSQL lives on."""
-    settings = services.settings.model_copy(update={"redis_url": mortal.redis_url})
-    with ExitStack() as stack:
-        mine = build_services(settings)
-        stack.callback(mine.database.close)
-        stack.callback(mine.redis.close)
-        yield Line(mine)
+    yield from line_with(services, redis_url=mortal.redis_url)
+
+
+def line_with(services: Services, **addresses: str) -> Iterator[Line]:
+    """The product joined anew with another server, and closed at the end."""
+    mine = build_services(services.settings.model_copy(update=addresses))
+    yield Line(mine)
+    mine.database.close()
+    mine.redis.close()
 
 
 class Cut:

@@ -5,7 +5,6 @@ Whole conversations are held with words that occur nowhere else; then everything
 
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -68,16 +67,8 @@ def in_tables(services: Services, *tables: str) -> str:
 
 
 @pytest.fixture
-def providers() -> Iterator[FakeProviders]:
-    """Twilio and Africa's Talking, who take every text."""
-    with FakeProviders() as providers:
-        yield providers
-
-
-@pytest.fixture
-def settings(settings: Settings, providers: FakeProviders) -> Settings:
-    """The test's settings, sending to the fake providers."""
-    return settings.model_copy(update={"twilio_api_base": providers.url, "africastalking_api_base": providers.url})
+def settings(settings_with_providers: Settings) -> Settings:
+    return settings_with_providers
 
 
 class Story:

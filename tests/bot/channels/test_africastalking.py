@@ -1,7 +1,5 @@
 """Africa's Talking's file: what is believed, what is made of it, and what is done about each of its answers."""
 
-from collections.abc import Iterator
-
 import pytest
 from werkzeug.datastructures import MultiDict
 
@@ -123,12 +121,6 @@ def test_a_status_that_says_nothing_new_is_no_receipt() -> None:
 def test_a_reply_keeps_the_dialog_open_or_ends_it() -> None:
     assert render(Reply("1. Buy", more=True)) == "CON 1. Buy"
     assert render(Reply("Done.")) == "END Done."
-
-
-@pytest.fixture
-def providers() -> Iterator[FakeProviders]:
-    with FakeProviders() as running:
-        yield running
 
 
 def send(providers: FakeProviders, **values: object) -> str:

@@ -151,12 +151,6 @@ def test_a_callback_with_another_row_in_its_address_is_forged() -> None:
         )
 
 
-@pytest.fixture
-def providers() -> Iterator[FakeProviders]:
-    with FakeProviders() as running:
-        yield running
-
-
 def channel(providers: FakeProviders, **values: object) -> Twilio:
     return Twilio(settings(twilio_api_base=providers.url, **values))
 
