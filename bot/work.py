@@ -1,4 +1,4 @@
-"""The turn's unit of work: one transaction, begun when first needed, and the three ways in which it ends otherwise."""
+"""The turn's unit of work: one transaction, begun when something is to be done, and the ways it ends otherwise."""
 
 from contextlib import ExitStack
 
@@ -48,9 +48,9 @@ class Work:
 
     @property
     def db(self) -> Connection:
-        """The transaction; a turn that never asks for it has none."""
+        """The database: for reading alone, until the message was taken in hand; a turn that never asks has none."""
         if self._db is None:
-            self._db = self._stack.enter_context(self._services.database.begin())
+            self._db = self._stack.enter_context(self._services.database.look())
         return self._db
 
     @property
@@ -64,7 +64,9 @@ class Work:
     def take_in_hand(self) -> None:
         """File the message, once. Raises when it was answered before, or when SQL knows a newer place than Redis."""
         if self.taken is None:
-            taken = inbox.take(self.db, self._message.provider, self._message.key, self._person)
+            self._stack.close()
+            self._db = self._stack.enter_context(self._services.database.begin())
+            taken = inbox.take(self._db, self._message.provider, self._message.key, self._person)
             if not taken.fresh:
                 raise AnsweredBefore(taken.reply)
             self.taken = taken

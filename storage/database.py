@@ -48,6 +48,16 @@ class Database:
                 db.execute(_SET_CLOCK, {"offset": self.clock_offset})
             yield db
 
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A connection for reading alone: each statement by itself, which saves the two round trips of a transaction."""
+        if self.clock_offset:  # holds within a transaction only
+            with self.begin() as db:
+                yield db
+        else:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+                yield db
+
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
