@@ -74,6 +74,7 @@ class Showing:
         self._setting = setting
         self._conversation = conversation
         self._work = work
+        self._speaking: dict[str, Flow] = {}
         self._notes: list[str] = []
         self._reason = ""
         self._secret = False
@@ -153,7 +154,10 @@ class Showing:
         self._notes.append(self._say(sentence, **holes))
 
     def _flow(self, frame: Frame) -> Flow:
-        return self._setting.flows[frame.flow](frame, self)
+        """The flow that speaks in this frame: one object for the turn, so that what it read is read once."""
+        if frame.id not in self._speaking:
+            self._speaking[frame.id] = self._setting.flows[frame.flow](frame, self)
+        return self._speaking[frame.id]
 
     def _step(self, frame: Frame) -> Step:
         return self._setting.flows[frame.flow].step[frame.step]

@@ -200,7 +200,9 @@ class Talk(Showing):
     # Moving -----------------------------------------------------------------------------------------------------------
     def _begin(self, name: str, trigger: str = "open", answers: Mapping[str, Value] | None = None) -> None:
         """Put a flow on top of whatever goes on, and open it."""
-        frame = Frame(name, answers=dict(answers or {}))
+        self._open(Frame(name, answers=dict(answers or {})), trigger)
+
+    def _open(self, frame: Frame, trigger: str = "open") -> None:
         self._conversation.frames.append(frame)
         self._move(self._flow(frame), frame, trigger)
 
@@ -220,12 +222,14 @@ class Talk(Showing):
             return
         if not moved:
             raise Fault(f"{frame.flow}: {trigger} at {at} is not answered")
+        reached = flow.state
         if self._did:
             self._work.forget_member()
+            self._speaking.clear()  # what was read before may be true no more
             frame.trail.clear()  # what is done is not undone by going back
         elif at != START and isinstance(flow.step[at], Ask | Choose) and flow.state != at:
             frame.trail.append(at)
-        self._arrive(flow, frame, flow.state)
+        self._arrive(frame, reached)
 
     def _refused(self, flow: Flow, frame: Frame, trigger: str, refusal: Refusal) -> None:
         """Nothing was done, or it was rolled back and this run only tells it."""
@@ -234,12 +238,13 @@ class Talk(Showing):
         ]
         if elsewhere:
             self._reason = self._say(refusal.sentence, **refusal.holes)
-            self._arrive(flow, frame, elsewhere[0])
+            self._arrive(frame, elsewhere[0])
         else:
             self._note(refusal.sentence, **refusal.holes)
 
-    def _arrive(self, flow: Flow, frame: Frame, at: str) -> None:
+    def _arrive(self, frame: Frame, at: str) -> None:
         frame.step = at
+        flow = self._flow(frame)
         step = flow.step[at]
         if isinstance(step, Go):
             self._conversation.frames.clear()
@@ -275,11 +280,13 @@ class Talk(Showing):
     def _call(self, newer_than: float = 0) -> Waiting | None:
         """Somebody waits for this person's answer (a gift): put that question on top."""
         for name in self._setting.flows.calling:
-            waiting = self._setting.flows[name](Frame(name), self).waiting()
+            frame = Frame(name)
+            waiting = self._flow(frame).waiting()
             if waiting is None or waiting.about in self._conversation.later:
                 continue
             if time.time() - waiting.age_seconds >= newer_than:
-                self._begin(name, answers={"about": waiting.about})
+                frame.answers["about"] = waiting.about
+                self._open(frame)
                 return waiting
         return None
 

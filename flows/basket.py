@@ -102,7 +102,7 @@ class Basket(Flow):
 
     @cached_property
     def _chosen(self) -> wallet.Held:
-        """The certificate as it is now, read once a screen."""
+        """The certificate as it is now, read once a turn."""
         member = self.member
         chosen = wallet.certificate(self.db, member.id, int(str(self.answers["basket"]))) if member else None
         if chosen is None:

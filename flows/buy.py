@@ -114,7 +114,7 @@ class Buy(Flow):
 
     @cached_property
     def _price(self) -> Denomination:
-        """The price that was chosen, as it is now. Read once a move or screen."""
+        """The price that was chosen, as it is now. Read once a turn."""
         price = catalogue.denomination(self.db, int(str(self.answers["price"])))
         if price is None:
             raise NotUnderstood("That value is no longer sold. Reply 00 for the menu.")

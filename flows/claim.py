@@ -50,14 +50,14 @@ class Claim(Flow):
     }
 
     def waiting(self) -> Waiting | None:
-        offers = gifting.offers(self.db, self.phone)
-        return Waiting(offers[0].id, offers[0].age_seconds, len(offers) == 1) if offers else None
+        newest = next(iter(self._offers), None)
+        return Waiting(newest.id, newest.age_seconds, len(self._offers) == 1) if newest else None
 
     def there_is_one(self) -> bool:
-        return self._offer is not None
+        return self._offer() is not None
 
     def with_note(self) -> bool:
-        offer = self._offer
+        offer = self._offer()
         return offer is not None and bool(offer.note)
 
     def giver(self) -> str:
@@ -94,17 +94,20 @@ class Claim(Flow):
         self.answers.update(giver=offer.giver, issuer=offer.issuer, amount=offer.amount)
 
     def _shown(self) -> Offer:
-        offer = self._offer
+        offer = self._offer()
         if offer is None:
             raise Refusal("gift_answered")
         return offer
 
     @cached_property
+    def _offers(self) -> list[Offer]:
+        """What waits for this phone, newest first; read once a turn."""
+        return gifting.offers(self.db, self.phone)
+
     def _offer(self) -> Offer | None:
-        """The offer this conversation is about: the one we called for, else the newest. Read once a move or screen."""
-        offers = gifting.offers(self.db, self.phone)
+        """The offer this conversation is about: the one we called for, else the newest."""
         about = self.answers.get("about")
-        offer = next((offer for offer in offers if about in (None, offer.id)), None)
+        offer = next((offer for offer in self._offers if about in (None, offer.id)), None)
         if offer is not None:
             self.answers["about"] = offer.id
         return offer

@@ -33,7 +33,7 @@ class Holding(Flow):
 
     @cached_property
     def chosen(self) -> wallet.Held:
-        """The certificate as it is now, read once a move or screen.
+        """The certificate as it is now, read once a turn.
 
         Raises Refusal `not_yours` when it left the member's hands meanwhile.
         """
