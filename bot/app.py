@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-import phones
 from bot.catalogue import Catalogue
 from bot.channels.africastalking import AfricasTalking
 from bot.channels.twilio import Twilio
@@ -31,7 +30,6 @@ from circulation.rules import Rules
 from circulation.values import unpack
 from flows import FLOWS
 from payments.carrier_bill import CarrierBill
-from phones import Phone
 from storage import outbox
 from storage.conversations import WAKE, Conversations
 from storage.database import Database
@@ -39,13 +37,6 @@ from webhooks import health, sms, ussd
 
 REDIS_SECONDS = 2.0
 LONGEST_BODY = 64 * 1024
-
-DEMO_CAST = (
-    Phone("Amina", "+254712000001"),
-    Phone("Baraka", "+254712000002"),
-    Phone("Till: Soko Bora Westlands", "+254700000101", role="till"),
-)
-"""The browser phones of the Kenyan demo data: two customers and a clerk's till."""
 
 
 def build_services(settings: Settings) -> Services:
@@ -68,8 +59,6 @@ def build_services(settings: Settings) -> Services:
             flows=FLOWS,
             catalogue=catalogue,
             rules=rules,
-            agreements=rules.pins,
-            service_code=settings.service_code,
             digest_key=seal.key("agreements"),
         ),
     )
@@ -90,7 +79,9 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         health.blueprint({"database": partial(_ask, services.database), "redis": services.redis.ping})
     )
     if settings.development:
-        app.register_blueprint(phones.blueprint(settings, services.redis, DEMO_CAST))
+        import phones
+
+        app.register_blueprint(phones.blueprint(settings, services.redis, phones.DEMO_CAST))
     return app
 
 

@@ -148,9 +148,10 @@ def move(
 class Flow:
     """One conversation. Subclasses set `title`, `steps`, `moves`, `keywords` and `holes`, and write the methods named.
 
-    An instance lives for one turn. It sees: `db` (the turn's transaction), `phone` and `member` (who is speaking; the
-    member may be None), `channel`, `rules` (the product's limits and keys), `answers` (what was said so far) and `id`
-    (minted when the conversation began: the operation id of whatever it does).
+    An instance lives for one turn, or until something is done in it. It sees: `db` (for reading, and in a `do=` the
+    turn's transaction), `phone` and `member` (who is speaking; the member may be None), `channel`, `rules` (the product's
+    limits and keys), `answers` (what was said so far) and `id` (minted when the conversation began: the operation id of
+    whatever it does).
     """
 
     title: ClassVar[str] = ""
@@ -175,7 +176,7 @@ class Flow:
 
     @property
     def db(self) -> "Connection":
-        """The turn's transaction."""
+        """The database: for reading, and in a move's `do=` the turn's transaction."""
         connection: Connection = self._turn.db
         return connection
 

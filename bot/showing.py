@@ -35,13 +35,6 @@ SENTENCES = (NOT_IN_LIST, MORE, BACK, BY_PIN, BY_NUMBER, NOT_BY_SMS, WHERE_YOU_W
 """Everything the engine itself says."""
 
 
-class Agreements(Protocol):
-    """Checks a signature. Both raise Refusal when it is wrong or too many were; every attempt is counted for good."""
-
-    def check_pin(self, phone: Msisdn, typed: str) -> None: ...
-    def check_number(self, phone: Msisdn, right: bool) -> None: ...
-
-
 class Work(Protocol):
     """The turn's unit of work, as talk sees it."""
 
@@ -55,13 +48,11 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What talk needs that never changes: the flows, the languages, the limits, who checks signatures."""
+    """What talk needs that never changes: the flows, the languages, the limits and keys."""
 
     flows: Registry
     catalogue: Catalogue
     rules: "Rules"
-    agreements: Agreements
-    service_code: str
     digest_key: bytes
 
 
@@ -86,7 +77,7 @@ class Showing:
 
     @property
     def db(self) -> "Connection":
-        """The turn's transaction."""
+        """The database: for reading, and once something is done the turn's transaction."""
         return self._work.db
 
     @property

@@ -141,7 +141,7 @@ class Talk(Showing):
         try:
             match step:
                 case Secret() if self.channel != "ussd":
-                    self._note(NOT_BY_SMS, service_code=self._setting.service_code)
+                    self._note(NOT_BY_SMS, service_code=self.rules.service_code)
                 case Ask():
                     self._hear_typed(frame, step, text)
                 case Choose():
@@ -185,10 +185,10 @@ class Talk(Showing):
             self._work.take_in_hand()  # so that repeats which come at the same moment are not counted as tries
             try:
                 if self._signs_by_pin():
-                    self._setting.agreements.check_pin(self.phone, pin_entry(text))
+                    self.rules.pins.check_pin(self.phone, pin_entry(text))
                 elif frame.agreement:
                     right = hmac.compare_digest(self._digest(frame, agreement_entry(text)), frame.agreement)
-                    self._setting.agreements.check_number(self.phone, right)
+                    self.rules.pins.check_number(self.phone, right)
                 else:
                     return  # no number was shown by SMS yet: the screen is shown, now with one
             except Refusal as refusal:

@@ -1,8 +1,8 @@
 """One-time redemption codes and certificate serials: how they are made, checked, shown and kept.
 
-A code is 11 random digits and a check digit. The check digit tells a mistyped code from a wrong one before
-anything is looked up; it protects nothing. A code is safe because it is random, short-lived, counted when
-guessed, and kept only as a keyed hash whose key is not in the database.
+A code is 11 digits that nobody can foresee and a check digit. The check digit tells a mistyped code from a wrong one
+before anything is looked up; it protects nothing. A code is safe because it cannot be foreseen, is short-lived, counted
+when guessed, and kept only as a keyed hash whose key is not in the database.
 """
 
 import hmac
@@ -41,11 +41,6 @@ def damm(digits: str) -> int:
     return interim
 
 
-def new_code() -> str:
-    """A fresh 12-digit redemption code from the system's secure random numbers."""
-    return _random_digits(CODE_DIGITS)
-
-
 def valid(code: str) -> bool:
     """Whether `code` is 12 ASCII digits with the right check digit; not whether it was ever issued."""
     return re.fullmatch(rf"[0-9]{{{CODE_DIGITS}}}", code) is not None and damm(code) == 0
@@ -63,7 +58,8 @@ def new_serial(prefix: str) -> str:
     """
     if not re.fullmatch(r"[A-Z]{2,4}", prefix):
         raise ValueError(f"a serial's prefix is 2-4 capital letters, not {prefix!r}")
-    return prefix + _random_digits(10)
+    digits = f"{secrets.randbelow(10**9):09d}"
+    return f"{prefix}{digits}{damm(digits)}"
 
 
 class CodeKeys:
@@ -102,9 +98,3 @@ class CodeKeys:
 
     def __repr__(self) -> str:
         return f"CodeKeys({', '.join(key_id for key_id, _ in self._keys)})"
-
-
-def _random_digits(length: int) -> str:
-    """`length` digits, the last of them the check digit of the random rest."""
-    random = f"{secrets.randbelow(10 ** (length - 1)):0{length - 1}d}"
-    return f"{random}{damm(random)}"

@@ -15,7 +15,14 @@ from phones.airwaves import Airwaves
 from phones.handset import Network
 from phones.pages import Phone
 
-__all__ = ["Phone", "blueprint"]
+__all__ = ["DEMO_CAST", "Phone", "blueprint"]
+
+DEMO_CAST = (
+    Phone("Amina", "+254712000001"),
+    Phone("Baraka", "+254712000002"),
+    Phone("Till: Soko Bora Westlands", "+254700000101", role="till"),
+)
+"""The browser phones of the Kenyan demo data: two customers and a clerk's till."""
 
 
 def blueprint(settings: Settings, client: redis.Redis, cast: Sequence[Phone]) -> Blueprint:

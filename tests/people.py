@@ -1,5 +1,6 @@
 """People, certificates, gifts, codes and tills for tests: all of them made by the product's own verbs, and read back."""
 
+import secrets
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, text
 from bot.services import Services
 from circulation import books, catalogue, gifting, members, redemption, sales
 from circulation.catalogue import Clerk
+from circulation.codes import damm
 from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -18,6 +20,12 @@ from payments.carrier_bill import CarrierBill
 from storage.database import Database
 
 _NUMBERS = count(1)
+
+
+def any_code() -> str:
+    """Twelve digits that might be a code, and were never issued."""
+    digits = f"{secrets.randbelow(10**11):011d}"
+    return f"{digits}{damm(digits)}"
 
 
 @dataclass(frozen=True)
