@@ -23,6 +23,7 @@ from bot.services import Services
 from bot.showing import Setting
 from bot.turn import NOTHING_DONE, take_turn
 from bot.worker import Worker
+from circulation import law
 from circulation.attempts import Attempts
 from circulation.codes import CodeKeys
 from circulation.pins import Pins
@@ -96,14 +97,20 @@ def build_worker(settings: Settings) -> Worker:
 
 def _rules(settings: Settings, database: Database, seal: Seal) -> Rules:
     attempts = Attempts(database)
+    laws = law.load()
     return Rules(
         country=settings.country,
         currency=settings.currency,
+        zone=settings.time_zone,
         gift_lapse_seconds=settings.gift_lapse_seconds,
         code_seconds=settings.code_seconds,
         phone_bill=CarrierBill(settings.phone_bill_limit_minor),
+        rails={"phone_bill": None},
+        laws=laws,
+        law_pack=laws.pack_for(settings.law or settings.country),
         sms_provider=settings.sms_provider,
         service_code=settings.service_code,
+        public_base_url=settings.public_base_url,
         code_keys=CodeKeys([("1", seal.key("redemption codes"))]),
         attempts=attempts,
         pins=Pins(database, attempts, seal.key("pin pepper")),

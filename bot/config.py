@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     country: str = Field(
         "KE", description="ISO 3166 country whose numbers are typed without a prefix.", pattern=r"^[A-Z]{2}$"
     )
+    law: str = Field(
+        "", description="Law pack certificates are issued under, such as `US-CA`; empty: that of `COUNTRY`."
+    )
     currency: str = Field("KES", description="ISO 4217 currency of certificates and bills.", pattern=r"^[A-Z]{3}$")
     time_zone: str = Field("Africa/Nairobi", description="Zone in which times are told to people.")
     gift_lapse_seconds: int = Field(7 * 86_400, description="An unanswered gift returns to its giver after this.", ge=1)

@@ -27,7 +27,7 @@ PROOFS: Mapping[str, str] = MappingProxyType(
         "guarded balances that differ from their postings": """
             SELECT count(*) FROM account a LEFT JOIN balance b ON b.account_id = a.id
             LEFT JOIN (SELECT account_id, -sum(amount_minor) AS owed FROM posting GROUP BY account_id) p ON p.account_id = a.id
-            WHERE a.code IN ('2100', '2110', '2120') AND coalesce(b.amount_minor, 0) <> coalesce(p.owed, 0)""",
+            WHERE guarded(a.code) AND coalesce(b.amount_minor, 0) <> coalesce(p.owed, 0)""",
         "open gifts whose escrow is not their amount": """
             SELECT count(*) FROM gift g
             LEFT JOIN account a ON a.code = '2110' AND a.owner = g.id::text LEFT JOIN balance b ON b.account_id = a.id

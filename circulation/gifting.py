@@ -98,7 +98,7 @@ def give(
         "seconds": rules.gift_lapse_seconds,
     }
     until = db.execute(_OFFER, offer).scalar_one()
-    ledger.post(db, f"{gift_id}:offered", chart.gift_offered(certificate_id, gift_id, amount))
+    ledger.post(db, f"{gift_id}:offered", chart.gift_offered({certificate_id: amount}, gift_id))
     told = {"issuer": issuer, "amount": amount, "service_code": rules.service_code, "until": until, "giver": giver.name}
     if note:
         notices.send(db, known, rules.sms_provider, notices.GIFT_WAITS, note=note, **told)
@@ -152,7 +152,7 @@ def _answer(db: Connection, rules: Rules, gift_id: str, state: str, notice: str,
         return
     certificate, giver_id, recipient_id, amount_minor, currency, reference, issuer = row
     amount = Money(amount_minor, currency)
-    ledger.post(db, f"{gift_id}:answered", chart.gift_answered(state, certificate, gift_id, amount))
+    ledger.post(db, f"{gift_id}:answered", chart.gift_answered(state, {certificate: amount}, gift_id))
     if state == "accepted":
         db.execute(_HAND_OVER, {"holder": recipient_id, "certificate": certificate})
     who = recipient or members.get(db, recipient_id)

@@ -4,16 +4,59 @@ A notice is an outbox row written in the transaction of what it tells. The worke
 sends it.
 """
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection
 
 from circulation.members import Member
 from circulation.values import Value, pack
+from payments.gateway import Reason
 from storage import outbox
 
 BOUGHT = (
     "Receipt {reference}: you bought {sheets} x {issuer} {worth}. {total} is on your phone bill. "
     "Dial {service_code} to give or use."
 )
+PAID = "Receipt {reference}: {total} paid. You hold {sheets} x {issuer} {worth}. Dial {service_code} to give or use."
+PAY_BY_CARD = (
+    "To pay {total} for {issuer} by card, open {link} within an hour. Never send a card number by SMS. Ref {reference}."
+)
+PAY_BY_BANK = "Pay {total} to {account}, reference {bank_reference}. We text you when it is there. Ref {reference}."
+CHECKING = "We are checking your payment of {total}. Please do not pay again: you will get a text. Ref {reference}."
+CODE_NEEDED = (
+    "Your network sent you a code to agree to {total}. Reply with it here, or dial {service_code}. Ref {reference}."
+)
+CODE_WRONG = "That was not the code your network sent for {total}. Please reply with it again. Ref {reference}."
+NOT_PAID: Mapping[Reason, str] = {
+    "": "{issuer} for {total} was not paid. Nothing was bought. Ref {reference}.",
+    "other": "{issuer} for {total} was not paid. Nothing was bought. Ref {reference}.",
+    "no_funds": "There is not enough money for {issuer}, {total}. Nothing was bought. Ref {reference}.",
+    "over_limit": "{total} for {issuer} is over your limit. Nothing was bought. Ref {reference}.",
+    "refused": "Your payment of {total} for {issuer} was refused. Nothing was bought. Ref {reference}.",
+    "wrong_pin": "The PIN or code for {total} was not right. {issuer} was not bought. Ref {reference}.",
+    "unreachable": "Your phone could not be asked for {total}. {issuer} was not bought. Please try again. Ref {reference}.",
+    "busy": "Your phone was busy when we asked for {total}. {issuer} was not bought. Please try again. Ref {reference}.",
+    "expired": (
+        "{total} for {issuer} was not paid in time, so nothing was bought. "
+        "If you did pay, you get it or your money back. Ref {reference}."
+    ),
+    "cancelled": "The payment of {total} for {issuer} was cancelled. Nothing was bought. Ref {reference}.",
+    "unknown_payer": "This phone has no account to pay {total} with. {issuer} was not bought. Ref {reference}.",
+}
+"""What a buyer is told, by the reason for which their charge ended unpaid."""
+RECEIPT_KEPT = "We got {amount} from you and are looking into it. You will hear from us. Ref {reference}."
+RECEIPT_GOES_BACK = "We got {amount} that fits no open order. It goes back to you. Ref {reference}."
+UNDERPAID = (
+    "We got {amount}. {missing} is missing: send it with the same reference, or the money goes back. Ref {reference}."
+)
+OVERPAID = "You paid {amount} too much. It goes back to you. Ref {reference}."
+REFUNDED = "{amount} is back where it came from. Ref {reference}."
+REFUND_OWED = "We could not send {amount} back to you yet. It is yours: we look for another way. Ref {reference}."
+CHARGEBACK_OPENED = (
+    "Your bank asks {amount} back. What you still hold of it waits until that is decided. Ref {reference}."
+)
+CHARGEBACK_WON = "Your bank has decided: the payment of {amount} stands, and you have everything back. Ref {reference}."
+CHARGEBACK_LOST = "Your bank has taken {amount} back. What you held of it is gone. Ref {reference}."
 GIFT_WAITS = (
     '{giver} gives you {issuer} {amount}. Message from {giver}: "{note}". '
     "Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."
@@ -31,6 +74,22 @@ GIFT_USED = "Your gift to {recipient} was used: {amount} of {issuer}. Ref {refer
 
 SENTENCES = (
     BOUGHT,
+    PAID,
+    PAY_BY_CARD,
+    PAY_BY_BANK,
+    CHECKING,
+    CODE_NEEDED,
+    CODE_WRONG,
+    *NOT_PAID.values(),
+    RECEIPT_KEPT,
+    RECEIPT_GOES_BACK,
+    UNDERPAID,
+    OVERPAID,
+    REFUNDED,
+    REFUND_OWED,
+    CHARGEBACK_OPENED,
+    CHARGEBACK_WON,
+    CHARGEBACK_LOST,
     GIFT_WAITS,
     GIFT_WAITS_NO_NOTE,
     GIFT_SENT,

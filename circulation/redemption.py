@@ -174,10 +174,10 @@ def use(db: Connection, rules: Rules, *, use_id: str, clerk: Clerk, code: str, a
         "currency": currency,
     }
     try:
-        ledger.post(db, f"{use_id}:authorised", chart.authorised(certificate, code_id, amount))
+        ledger.post(db, f"{use_id}:authorised", chart.authorised({certificate: amount}, code_id))
     except BalanceTooLow as error:
         raise Refusal("over_code", limit=most) from error
-    ledger.post(db, f"{use_id}:captured", chart.captured(clerk.store_id, code_id, amount, commission))
+    ledger.post(db, f"{use_id}:captured", chart.captured(clerk.store_id, code_id, amount, commission, {}))
     db.execute(_USE, use_row)
     _tell(db, rules, clerk, holder_id, certificate, issuer, amount, reference)
     return Use(reference, amount, again=False)

@@ -24,6 +24,10 @@ SENTENCES = {
     "locked": "Too many wrong tries. Please wait until {until} and try again.",
     # buying
     "bill_limit": "Your phone bill cannot take {amount} more now. You may put {left} on it.",
+    "no_way_to_pay": "There is no way to pay {amount} from this phone. Choose another value.",
+    "too_many_open": "You have payments that are not finished. Please wait for their texts first.",
+    "code_not_awaited": "That payment no longer waits for a code.",
+    "not_returnable": "That can no longer be given back.",
     "price_changed": "The price has changed. Please choose again.",
     # giving
     "not_yours": "You no longer hold that certificate.",

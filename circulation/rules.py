@@ -1,26 +1,39 @@
 """The limits and keys the verbs work by, as plain values: seconds, minor units, counts. Built from the settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from circulation.attempts import Attempts
 from circulation.codes import CodeKeys
+from circulation.law import Laws
 from circulation.pins import Pins
+from payments.carrier_bill import CarrierBill
 from payments.gateway import Gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One deployment's rules. `country` is ISO 3166, `currency` ISO 4217, times are seconds, amounts minor units."""
+    """One deployment's rules. `country` is ISO 3166, `currency` ISO 4217, times are seconds, amounts minor units.
+
+    `rails` are the ways to pay on offer, in menu order: None stands for the operator's own phone bill.
+    """
 
     country: str
     currency: str
+    zone: str
     gift_lapse_seconds: int
     code_seconds: int
-    phone_bill: Gateway
+    phone_bill: CarrierBill
+    rails: Mapping[str, Gateway | None]
+    laws: Laws
+    law_pack: str
     sms_provider: str
     service_code: str
+    public_base_url: str
     code_keys: CodeKeys
     attempts: Attempts
     pins: Pins
     most_sheets: int = 9
     most_amount_minor: int = 100_000_000
+    most_waiting: int = 3
+    late_issue_seconds: int = 86_400

@@ -80,7 +80,7 @@ class Buy(Flow):
         sheets = parsing.quantity(text, self.rules.most_sheets)
         cost = sales.cost(self._price, sheets)
         if self.member:
-            sales.check_bill(self.db, self.rules, self.member, cost)
+            sales.ways(self.db, self.rules, self.member, cost)
         self.answers["cost"] = cost
         return sheets
 

@@ -10,12 +10,15 @@ DAYS = 30
 """The limit is over the last 30 days: about one bill."""
 
 _SPENT = text("""
-    SELECT coalesce(sum(amount_minor), 0)::bigint FROM charge
-    WHERE payer_id = :payer AND currency = :currency AND rail = :rail AND created_at > clock() - make_interval(days => :days)
+    SELECT coalesce(sum(c.amount_minor - coalesce(r.back, 0)), 0)::bigint FROM charge c
+    LEFT JOIN LATERAL (SELECT sum(amount_minor) AS back FROM refund WHERE charge_id = c.id) r ON true
+    WHERE c.payer_id = :payer AND c.currency = :currency AND c.rail = :rail
+      AND c.created_at > clock() - make_interval(days => :days)
 """)
 _CHARGE = text("""
-    INSERT INTO charge (id, rail, payer_id, amount_minor, currency, state)
-    SELECT :id, :rail, :payer, :amount_minor, :currency, 'completed' WHERE :amount_minor <= :left
+    INSERT INTO charge (id, rail, payer_id, purchase_id, reference, amount_minor, currency, state, ended_at)
+    SELECT :id, :rail, :payer, (SELECT id FROM purchase WHERE id = :id), :reference,
+           :amount_minor, :currency, 'paid', clock() WHERE :amount_minor <= :left
     ON CONFLICT (id) DO NOTHING RETURNING true
 """)
 _CHARGED = text("SELECT EXISTS (SELECT FROM charge WHERE id = :id)")
@@ -36,11 +39,17 @@ class CarrierBill:
         ).scalar_one()
         return max(0, self._limit_minor - int(spent))
 
-    def charge(self, db: Connection, charge_id: str, payer_id: int, amount_minor: int, currency: str) -> bool:
-        """Write the bill line, once for each `charge_id`. The caller holds the payer's row, so that two cannot pass."""
+    def charge(
+        self, db: Connection, charge_id: str, reference: str, payer_id: int, amount_minor: int, currency: str
+    ) -> bool:
+        """Write the bill line for the purchase of this id, once. False when it is over the limit; then nothing was charged.
+
+        The caller holds the payer's row, so that two cannot pass.
+        """
         values = {
             "id": charge_id,
             "rail": self.rail,
+            "reference": reference,
             "payer": payer_id,
             "amount_minor": amount_minor,
             "currency": currency,

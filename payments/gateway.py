@@ -16,7 +16,17 @@ passes on. reserved: the payer can pay, `capture` takes it. paid and failed are 
 charge."""
 
 Reason = Literal[
-    "", "no_funds", "over_limit", "refused", "wrong_pin", "unreachable", "busy", "expired", "cancelled", "unknown_payer", "other"
+    "",
+    "no_funds",
+    "over_limit",
+    "refused",
+    "wrong_pin",
+    "unreachable",
+    "busy",
+    "expired",
+    "cancelled",
+    "unknown_payer",
+    "other",
 ]
 """Why a charge failed, in our words. busy: the payer's line was taken (a USSD session); it may be asked again."""
 
@@ -136,6 +146,8 @@ class Gateway(ABC):
     rail: ClassVar[str]
     account: ClassVar[str]
     wait_seconds: ClassVar[int]
+    ask_after_seconds: ClassVar[int] = 0
+    """How long after the order the payer is asked: a prompt on the phone needs its USSD session to have ended."""
     acknowledgement: ClassVar[tuple[int, str]] = (200, "")
     """Status and JSON body with which the provider wants a callback to be answered."""
 

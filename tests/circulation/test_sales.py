@@ -145,9 +145,9 @@ def test_a_bill_that_cannot_take_it_refuses_and_says_what_it_could_take(people: 
 def test_the_bill_is_asked_before_anything_is_promised(people: People) -> None:
     buyer = people.member()
     with people.database.begin() as db:
-        sales.check_bill(db, people.rules, buyer, Money(2_000_000, "KES"))
+        sales.ways(db, people.rules, buyer, Money(2_000_000, "KES"))
         with pytest.raises(Refusal) as refused:
-            sales.check_bill(db, people.rules, buyer, Money(2_000_001, "KES"))
+            sales.ways(db, people.rules, buyer, Money(2_000_001, "KES"))
     assert refused.value.holes["left"] == Money(2_000_000, "KES")
 
 

@@ -1,0 +1,83 @@
+"""What a charge becomes between its order and its end, and what the payer is told meanwhile: never more than is known."""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, text
+
+from circulation import disputes, members, notices, receipts
+from circulation.money import Money
+from circulation.rules import Rules
+from circulation.values import Value
+from payments import charges
+from payments.bank_reference import creditor_reference, shown
+from payments.bank_transfer import BankTransfer
+from payments.gateway import Charge, Dispute, Found
+
+_ABOUT = text("""
+    SELECT c.payer_id, coalesce(i.name, ''), c.link FROM charge c
+    LEFT JOIN purchase p ON p.id = c.purchase_id LEFT JOIN denomination d ON d.id = p.denomination_id
+    LEFT JOIN issuer i ON i.id = d.issuer_id WHERE c.id = :id
+""")
+
+
+def named(charge: Charge, found: Found) -> Charge:
+    """The charge with the names that the provider just gave it."""
+    return replace(charge, handle=found.handle or charge.handle, receipt=found.receipt or charge.receipt)
+
+
+def waits(db: Connection, rules: Rules, claimed: charges.Claimed, found: Found, *, look_after: float) -> None:
+    """The payer has still to act, or the rail has: what they need for it is told once, as soon as it is known."""
+    charge = claimed.charge
+    payer_id, issuer, link = db.execute(_ABOUT, {"id": charge.id}).one()
+    state: charges.State = "needs_code" if found.state == "needs_code" else "pending"
+    charges.mark(db, charge.id, state, look_after=look_after, handle=found.handle, link=found.link)
+    told: dict[str, Value] = {"total": Money(charge.amount_minor, charge.currency), "reference": charge.reference}
+    payer = members.get(db, payer_id)
+    gateway = rules.rails.get(claimed.rail)
+    if found.link and not link:
+        page = f"{rules.public_base_url}/pay/{charge.reference}"
+        notices.send(db, payer, rules.sms_provider, notices.PAY_BY_CARD, issuer=issuer, link=page, **told)
+    elif isinstance(gateway, BankTransfer) and claimed.state == "new":
+        reference = shown(creditor_reference(charge.reference))
+        account = gateway.account_shown
+        notices.send(
+            db, payer, rules.sms_provider, notices.PAY_BY_BANK, account=account, bank_reference=reference, **told
+        )
+    elif state == "needs_code" and claimed.state != "needs_code":
+        notices.send(db, payer, rules.sms_provider, notices.CODE_NEEDED, service_code=rules.service_code, **told)
+    elif state == "needs_code" and claimed.code is not None:
+        notices.send(db, payer, rules.sms_provider, notices.CODE_WRONG, **told)
+
+
+def unknown(db: Connection, rules: Rules, claimed: charges.Claimed, *, look_after: float) -> None:
+    """Nobody knows whether the payer was asked: they are told, once, that we are checking."""
+    charges.mark(db, claimed.charge.id, "unknown", look_after=look_after)
+    if claimed.state != "unknown":
+        payer_id, _, _ = db.execute(_ABOUT, {"id": claimed.charge.id}).one()
+        total = Money(claimed.charge.amount_minor, claimed.charge.currency)
+        payer = members.get(db, payer_id)
+        notices.send(db, payer, rules.sms_provider, notices.CHECKING, total=total, reference=claimed.charge.reference)
+
+
+def later(db: Connection, claimed: charges.Claimed, *, look_after: float) -> None:
+    """Nothing new is known."""
+    state: charges.State = "new" if claimed.state == "new" else claimed.state
+    charges.keep(db, claimed.charge.id, state, look_after=look_after)
+
+
+def settled(db: Connection, charge_id: str, ended_seconds: float | None) -> None:
+    """An ended charge was looked at and is as it was: the looks afterwards grow rarer, and then end."""
+    past = ended_seconds or 0.0
+    following = next((at - past for at in receipts.LOOKS_AFTERWARDS if at > past + 1), None)
+    state = charges.hold(db, charge_id)
+    assert state is not None, "a charge that was claimed is there"
+    charges.keep(db, charge_id, state, look_after=following)
+
+
+def paid_and_now(db: Connection, rules: Rules, charge_id: str, found: Found) -> None:
+    """A provider that said "paid" now says otherwise: what it takes back is a chargeback, decided against us."""
+    if found.state == "failed":
+        charge = receipts.read(db, charge_id)
+        taken = Dispute(f"reversed {charge_id}", charge.amount.amount_minor, charge.amount.currency, "lost")
+        disputes.seen(db, rules, charge_id=charge_id, dispute=taken)
+    charges.keep(db, charge_id, "paid", look_after=None if found.state == "failed" else 86_400)
