@@ -25,7 +25,7 @@ def take(db: Connection, rail: str, hint: Hint) -> bool:
     charge_id = charges.known(db, rail, charge_id=_uuid(hint.charge_id), handle=hint.handle, receipt=hint.receipt)
     new = bool(db.execute(_KEEP, {"rail": rail, "event": hint.event, "charge": charge_id}).scalar())
     if hint.refund_id:
-        if not (_uuid(hint.refund_id) and refunds.look(db, rail, hint.refund_id)):
+        if not (_uuid(hint.refund_id) and refunds.look(db, rail, hint.refund_id, handle=hint.handle)):
             incident(db, "callback for an unknown refund", f"{rail} {hint.event}", {"refund": hint.refund_id})
     elif charge_id is None:
         if hint.charge_id or hint.handle or hint.receipt:

@@ -16,9 +16,9 @@ _SPENT = text("""
       AND c.created_at > clock() - make_interval(days => :days)
 """)
 _CHARGE = text("""
-    INSERT INTO charge (id, rail, payer_id, purchase_id, reference, amount_minor, currency, state, ended_at)
-    SELECT :id, :rail, :payer, (SELECT id FROM purchase WHERE id = :id), :reference,
-           :amount_minor, :currency, 'paid', clock() WHERE :amount_minor <= :left
+    INSERT INTO charge (id, rail, payer_id, purchase_id, group_part_id, reference, amount_minor, currency, state, ended_at)
+    SELECT :id, :rail, :payer, (SELECT id FROM purchase WHERE id = :id), (SELECT id FROM group_part WHERE id = :id),
+           :reference, :amount_minor, :currency, 'paid', clock() WHERE :amount_minor <= :left
     ON CONFLICT (id) DO NOTHING RETURNING true
 """)
 _CHARGED = text("SELECT EXISTS (SELECT FROM charge WHERE id = :id)")
@@ -42,9 +42,9 @@ class CarrierBill:
     def charge(
         self, db: Connection, charge_id: str, reference: str, payer_id: int, amount_minor: int, currency: str
     ) -> bool:
-        """Write the bill line for the purchase of this id, once. False when it is over the limit; then nothing was charged.
+        """Write the bill line for the purchase, or the part of a group gift, of this id, once.
 
-        The caller holds the payer's row, so that two cannot pass.
+        False when it is over the limit; then nothing was charged. The caller holds the payer's row, so that two cannot pass.
         """
         values = {
             "id": charge_id,

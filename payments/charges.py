@@ -58,7 +58,7 @@ _HOLD = text("""
 """)
 _MARK = text("""
     UPDATE charge SET state = :state, due_at = clock() + make_interval(secs => CAST(:look_after AS float8)),
-        handle = coalesce(nullif(:handle, ''), handle), receipt = coalesce(nullif(:receipt, ''), receipt),
+        handle = coalesce(nullif(:handle, ''), handle), receipt = coalesce(nullif(receipt, ''), :receipt),
         link = coalesce(nullif(:link, ''), link), reason = :reason, code = NULL,
         ended_at = CASE WHEN :state IN ('paid', 'failed', 'lapsed') THEN coalesce(ended_at, clock()) END
     WHERE id = :id
@@ -88,6 +88,9 @@ _TYPED = text("""
     UPDATE charge SET code = :code, due_at = clock() WHERE id = :id AND payer_id = :payer AND state = 'needs_code'
 """)
 _WAITING = text(f"SELECT count(*) FROM charge WHERE payer_id = :payer AND state = ANY(ARRAY{list(WAITS)!r})")
+_PAGE = text("""
+    SELECT link FROM charge WHERE reference = :reference AND state = 'pending' AND link <> '' ORDER BY created_at DESC LIMIT 1
+""")
 _ASKS_CODE = text("""
     SELECT id::text, amount_minor, currency, extract(epoch FROM clock() - created_at)::float FROM charge
     WHERE payer_id = :payer AND state = 'needs_code' AND code IS NULL ORDER BY created_at DESC LIMIT 2
@@ -193,6 +196,12 @@ def waiting(db: Connection, payer_id: int) -> int:
 def asks_code(db: Connection, payer_id: int) -> list[tuple[str, int, str, float]]:
     """(id, amount_minor, currency, age in seconds) of charges that wait for a code from this payer, newest first."""
     return [(row[0], row[1], row[2], row[3]) for row in db.execute(_ASKS_CODE, {"payer": payer_id})]
+
+
+def page(db: Connection, reference: str) -> str | None:
+    """Where the payer of the charge with this reference pays, while it waits for them."""
+    link: str | None = db.execute(_PAGE, {"reference": reference[:20]}).scalar()
+    return link
 
 
 def _claimed(row: Row[*tuple[Any, ...]]) -> Claimed:

@@ -145,6 +145,8 @@ class Gateway(ABC):
 
     rail: ClassVar[str]
     account: ClassVar[str]
+    door: ClassVar[str] = ""
+    """Its name in the addresses it is told to call, where that may not be its own; empty: the rail's."""
     wait_seconds: ClassVar[int]
     ask_after_seconds: ClassVar[int] = 0
     """How long after the order the payer is asked: a prompt on the phone needs its USSD session to have ended."""

@@ -46,7 +46,8 @@ _MARK = text("""
     WHERE id = :id
 """)
 _LOOK = text("""
-    UPDATE refund SET due_at = clock() WHERE id = CAST(:id AS uuid) AND rail = :rail AND due_at > clock() AND state <> 'asking'
+    UPDATE refund SET due_at = CASE WHEN state = 'asking' THEN due_at ELSE clock() END, handle = coalesce(nullif(:handle, ''), handle)
+    WHERE id = CAST(:id AS uuid) AND rail = :rail AND state NOT IN ('paid', 'failed')
 """)
 _EXISTS = text("SELECT EXISTS (SELECT FROM refund WHERE id = CAST(:id AS uuid) AND rail = :rail)")
 _BACK = text("""
@@ -108,10 +109,10 @@ def mark(
     db.execute(_MARK, {**values, "handle": handle, "receipt": receipt})
 
 
-def look(db: Connection, rail: str, refund_id: str) -> bool:
-    """Somebody says that something happened: fetch soon. False when there is no such refund."""
+def look(db: Connection, rail: str, refund_id: str, *, handle: str = "") -> bool:
+    """Somebody says that something happened: fetch soon, by the `handle` they named. False when there is no such refund."""
     known = bool(db.execute(_EXISTS, {"id": refund_id, "rail": rail}).scalar_one())
-    db.execute(_LOOK, {"id": refund_id, "rail": rail})
+    db.execute(_LOOK, {"id": refund_id, "rail": rail, "handle": handle})
     return known
 
 
