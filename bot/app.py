@@ -11,9 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from bot import rails
 from bot.catalogue import Catalogue
 from bot.channels.africastalking import AfricasTalking
 from bot.channels.twilio import Twilio
+from bot.charging import Charging
 from bot.chores import Chores
 from bot.config import Settings
 from bot.logs import quiet_libraries
@@ -21,6 +23,8 @@ from bot.messages import Receipt, Unavailable
 from bot.sealing import Seal
 from bot.services import Services
 from bot.showing import Setting
+from bot.statements import Statements
+from bot.subscribers import NameChecks, SubscriberLookup
 from bot.turn import NOTHING_DONE, take_turn
 from bot.worker import Worker
 from circulation import law
@@ -30,11 +34,13 @@ from circulation.pins import Pins
 from circulation.rules import Rules
 from circulation.values import unpack
 from flows import FLOWS
+from payments import callbacks, charges
 from payments.carrier_bill import CarrierBill
+from payments.gateway import Hint
 from storage import outbox
 from storage.conversations import WAKE, Conversations
 from storage.database import Database
-from webhooks import health, sms, ussd
+from webhooks import health, payments, sms, ussd
 
 REDIS_SECONDS = 2.0
 LONGEST_BODY = 64 * 1024
@@ -77,11 +83,20 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.register_blueprint(sms.blueprint(twilio, africastalking, turn, partial(_record, services.database)))
     app.register_blueprint(ussd.blueprint(africastalking, turn))
     app.register_blueprint(
+        payments.blueprint(
+            {gateway.door or rail: gateway for rail, gateway in services.talk.rules.rails.items() if gateway},
+            partial(_take_hint, services.database),
+            partial(_pay_page, services.database),
+        )
+    )
+    app.register_blueprint(
         health.blueprint({"database": partial(_ask, services.database), "redis": services.redis.ping})
     )
     if settings.development:
         import phones
+        from phones import subscribers
 
+        app.register_blueprint(subscribers.blueprint())
         app.register_blueprint(phones.blueprint(settings, services.redis, phones.DEMO_CAST))
     return app
 
@@ -92,7 +107,27 @@ def build_worker(settings: Settings) -> Worker:
     quiet_libraries()
     channels = {channel.name: channel for channel in (Twilio(settings), AfricasTalking(settings))}
     chores = Chores(services.database, services.talk.rules, conversation_seconds=settings.conversation_seconds)
-    return Worker(services.database, channels, partial(_render, services.catalogue), _wait_for(services.redis), chores)
+    charging = Charging(services.database, services.talk.rules)
+    statements = Statements(services.database, services.talk.rules, settings.bank_statements)
+    names = NameChecks(services.database, _lookup(settings)) if settings.subscriber_api_base else _nothing
+    return Worker(
+        services.database,
+        channels,
+        partial(_render, services.catalogue),
+        _wait_for(services.redis),
+        chores,
+        lambda: charging() + statements() + names(),
+    )
+
+
+def _lookup(settings: Settings) -> SubscriberLookup:
+    secret = settings.subscriber_client_secret.get_secret_value()
+    return SubscriberLookup(settings.subscriber_api_base, settings.subscriber_client_id, secret)
+
+
+def _nothing() -> int:
+    """Where names are not checked, there is nothing to ask."""
+    return 0
 
 
 def _rules(settings: Settings, database: Database, seal: Seal) -> Rules:
@@ -105,13 +140,15 @@ def _rules(settings: Settings, database: Database, seal: Seal) -> Rules:
         gift_lapse_seconds=settings.gift_lapse_seconds,
         code_seconds=settings.code_seconds,
         phone_bill=CarrierBill(settings.phone_bill_limit_minor),
-        rails={"phone_bill": None},
+        rails=rails.build(settings),
+        name_checks=bool(settings.subscriber_api_base),
         laws=laws,
         law_pack=laws.pack_for(settings.law or settings.country),
         sms_provider=settings.sms_provider,
         service_code=settings.service_code,
         public_base_url=settings.public_base_url,
         code_keys=CodeKeys([("1", seal.key("redemption codes"))]),
+        seal=seal,
         attempts=attempts,
         pins=Pins(database, attempts, seal.key("pin pepper")),
     )
@@ -121,6 +158,22 @@ def _record(database: Database, receipt: Receipt) -> None:
     try:
         with database.begin() as db:
             outbox.record_receipt(db, receipt)
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable(NOTHING_DONE) from error
+
+
+def _take_hint(database: Database, rail: str, hint: Hint) -> None:
+    try:
+        with database.begin() as db:
+            callbacks.take(db, rail, hint)
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable(NOTHING_DONE) from error
+
+
+def _pay_page(database: Database, reference: str) -> str | None:
+    try:
+        with database.look() as db:
+            return charges.page(db, reference)
     except (OperationalError, PoolTimeout) as error:
         raise Unavailable(NOTHING_DONE) from error
 

@@ -6,13 +6,13 @@ that a GSM-7 text can carry. A filled-in value is never looked at again, so that
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_currency_precision
 
@@ -65,6 +65,8 @@ class Catalogue:
                 return value.national(self._country)
             case datetime():
                 return plain(format_datetime(value.astimezone(self._zone), "d MMM HH:mm", locale=language))
+            case date():
+                return plain(format_date(value, "d MMM y", locale=language))
         return str(value)
 
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 
-from bot.sealing import Seal
 from circulation import charging, disputes, receipts, refunds
 from circulation.money import Money
 from circulation.rules import Rules
@@ -39,10 +38,9 @@ log = structlog.get_logger(__name__)
 class Charging:
     """The charges and refunds of one worker. Several workers may run it at once; each charge is in the hands of one."""
 
-    def __init__(self, database: Database, rules: Rules, seal: Seal) -> None:
+    def __init__(self, database: Database, rules: Rules) -> None:
         self._database = database
         self._rules = rules
-        self._seal = seal
         self._gateways: Mapping[str, Gateway] = {rail: gateway for rail, gateway in rules.rails.items() if gateway}
         self._askers = ThreadPoolExecutor(ASKERS, thread_name_prefix="charging")
 
@@ -99,8 +97,10 @@ class Charging:
                 if found.state == "absent" and not claimed.over:
                     found = gateway.ask(charge)
             case "needs_code" if claimed.code is not None and not claimed.over:
-                found = gateway.validate(charge, self._seal.open(claimed.code).decode())
-            case "pending" | "needs_code" | "reserved" if claimed.over:
+                found = gateway.validate(charge, self._rules.seal.open(claimed.code).decode())
+                if found.reason == "wrong_pin":  # the network lets them try again
+                    found = Found("needs_code", handle=charge.handle)
+            case "pending" | "needs_code" if claimed.over:
                 found = gateway.cancel(charge)
             case _:
                 found = gateway.find(charge)

@@ -5,14 +5,28 @@ import time
 import structlog
 from sqlalchemy import text
 
-from circulation import gifting
+from circulation import (
+    disputes,
+    expiry,
+    gift_list_issuing,
+    gifting,
+    group_parts,
+    names,
+    redemption,
+    reminders,
+    scheduled,
+)
 from circulation.rules import Rules
 from storage import inbox
 from storage.database import Database
 
 EVERY_SECONDS = 2.0
+DAYS_SECONDS = 60.0
+"""What is due by the day is looked for each minute."""
 PURGE_SECONDS = 3_600.0
 BATCH = 200
+LIST_BATCHES = 4
+"""Batches of gift lists issued before the other chores, and the texts that wait, have their turn again."""
 INBOX_DAYS = 30
 """Providers repeat a message for hours (Africa's Talking: 12); a month leaves room for the slowest."""
 
@@ -29,6 +43,7 @@ class Chores:
         self._rules = rules
         self._conversation_seconds = conversation_seconds
         self._next = 0.0
+        self._next_days = 0.0
         self._next_purge = 0.0
 
     def __call__(self) -> None:
@@ -36,12 +51,32 @@ class Chores:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + EVERY_SECONDS
+            self.send_gifts()
             self.lapse_gifts()
+            self.end_group_gifts()
+            self.issue_gift_lists()
             self.expire_codes()
+            self.time_out_holds()
             self.forget_places()
+        if now >= self._next_days:
+            self._next_days = now + DAYS_SECONDS
+            self.hold_again()
+            self.end_certificates()
+            self.remind()
         if now >= self._next_purge:
             self._next_purge = now + PURGE_SECONDS
             self.purge_inbox()
+            self.forget_names()
+
+    def send_gifts(self) -> int:
+        """Send every gift whose day has come, at a decent hour; each in a transaction of its own. Returns how many."""
+        with self._database.begin() as db:
+            due = scheduled.due(db, limit=BATCH)
+        sent = 0
+        for gift in due:
+            with self._database.begin() as db:
+                sent += scheduled.send(db, self._rules, gift_id=gift)
+        return sent
 
     def lapse_gifts(self) -> int:
         """Return every gift that was not answered in time; each in a transaction of its own. Returns how many."""
@@ -52,10 +87,73 @@ class Chores:
                 gifting.lapse(db, self._rules, gift_id=gift)
         return len(due)
 
+    def end_group_gifts(self) -> int:
+        """Give full group gifts, close those whose time is over, return parts, tell answers. Returns how many of all."""
+        with self._database.begin() as db:
+            full, closing = group_parts.all_in(db, limit=BATCH), group_parts.closing(db, limit=BATCH)
+        for group in full:
+            with self._database.begin() as db:
+                group_parts.give(db, self._rules, group_id=group)
+        for group in closing:
+            with self._database.begin() as db:
+                group_parts.close(db, self._rules, group_id=group)
+        with self._database.begin() as db:
+            owed, answered = group_parts.to_return(db, limit=BATCH), group_parts.answers(db, limit=BATCH)
+        for part in owed:
+            with self._database.begin() as db:
+                group_parts.give_back(db, self._rules, part_id=part)
+        for group in answered:
+            with self._database.begin() as db:
+                group_parts.tell_answer(db, self._rules, group_id=group)
+        return len(full) + len(closing) + len(owed) + len(answered)
+
+    def issue_gift_lists(self) -> int:
+        """Issue the next batches of paid gift lists, each in a transaction of its own. Returns how many gifts were offered."""
+        offered = 0
+        for _ in range(LIST_BATCHES):
+            with self._database.begin() as db:
+                due = gift_list_issuing.due(db, limit=1)
+            for gift_list in due:
+                with self._database.begin() as db:
+                    offered += gift_list_issuing.issue_batch(db, self._rules, list_id=gift_list)
+        return offered
+
     def expire_codes(self) -> int:
         """Void codes whose time is over. Returns how many."""
         with self._database.begin() as db:
             return db.execute(_EXPIRE_CODES).rowcount
+
+    def time_out_holds(self) -> int:
+        """Return every hold that its store did not take in time; each in a transaction of its own. Returns how many."""
+        with self._database.begin() as db:
+            due = redemption.due(db, limit=BATCH)
+        for use in due:
+            with self._database.begin() as db:
+                redemption.time_out(db, self._rules, use_id=use)
+        return len(due)
+
+    def hold_again(self) -> int:
+        """Hold what came back to buyers whose bank takes their payment back. Returns how many disputes it was for."""
+        with self._database.begin() as db:
+            due = disputes.came_back(db, limit=BATCH)
+        for dispute in due:
+            with self._database.begin() as db:
+                disputes.hold_again(db, self._rules, dispute)
+        return len(due)
+
+    def end_certificates(self) -> int:
+        """End certificates after their last day, and what may be asked of them after the law's time. Returns how many."""
+        with self._database.begin() as db:
+            ended = expiry.expire(db, self._rules, limit=BATCH)
+        with self._database.begin() as db:
+            return ended + expiry.end_limitation(db, self._rules, limit=BATCH)
+
+    def remind(self) -> int:
+        """Tell holders what ends soon and what has ended, at a decent hour. Returns how many were told."""
+        with self._database.begin() as db:
+            reminded = reminders.remind(db, self._rules, limit=BATCH)
+        with self._database.begin() as db:
+            return reminded + reminders.tell_ended(db, self._rules, limit=BATCH)
 
     def forget_places(self) -> int:
         """Forget where people stood who did not come back. Returns how many."""
@@ -66,3 +164,8 @@ class Chores:
         """Forget messages that no provider will repeat any more. Returns how many."""
         with self._database.begin() as db:
             return inbox.purge(db, days=INBOX_DAYS)
+
+    def forget_names(self) -> int:
+        """Forget whose names givers asked about. Returns how many."""
+        with self._database.begin() as db:
+            return names.forget(db)

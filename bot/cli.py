@@ -1,18 +1,15 @@
 """`bin/giftline`: the product's command line. `bin/giftline --help` lists the commands, each explains itself."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from bot import servers
-from bot.config import Settings, SettingsRefused
-from circulation import books as book_keeping
-from circulation.chart import ACCOUNTS
+from bot import cli_open
+from bot.cli_books import books
+from bot.cli_gifts import gifts
+from bot.cli_waiting import bank, incidents, refunds
 from circulation.stocking import StockRefused, stock
-from storage.database import Database, migrate
+from storage.database import migrate
 
 
 @click.group()
@@ -26,38 +23,16 @@ def main() -> None:
 @main.command("migrate")
 def migrate_command() -> None:
     """Bring the database schema up to date (the Procfile's release step)."""
-    with _database_url() as url:
-        migrate(url)
+    with cli_open.addresses() as found:
+        migrate(found.database_url)
     click.echo("The schema is up to date.")
-
-
-@main.command()
-def books() -> None:
-    """Print the trial balance and check every invariant; exit code 1 when one does not hold."""
-    with _database() as database, database.begin() as db:
-        state = book_keeping.read(db)
-    click.echo(f"{'account':<34}{'currency':>9}{'debit':>20}{'credit':>20}")
-    for total in state.totals:
-        name = f"{total.code} {ACCOUNTS.get(total.code, '')}"
-        click.echo(f"{name:<34}{total.currency:>9}{_amount(total.debit_minor):>20}{_amount(total.credit_minor):>20}")
-    for currency in sorted({total.currency for total in state.totals}):
-        debit = sum(total.debit_minor for total in state.totals if total.currency == currency)
-        credit = sum(total.credit_minor for total in state.totals if total.currency == currency)
-        click.echo(f"{'total':<34}{currency:>9}{_amount(debit):>20}{_amount(credit):>20}")
-    click.echo()
-    for proof in state.proofs:
-        click.echo(f"{'ok  ' if proof.figure == 0 else 'FAIL'} {proof.figure:>8}  {proof.name}")
-    if not state.in_order:
-        click.echo("\nThe books are not in order.")
-        sys.exit(1)
-    click.echo("\nThe books are in order.")
 
 
 @main.command("stock")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def stock_command(file: Path) -> None:
     """Load issuers, prices, stores and clerks from a TOML FILE (see circulation/demo/KE.toml); all of it or nothing."""
-    with _database() as database:
+    with cli_open.database() as database:
         try:
             with database.begin() as db:
                 stocked = stock(db, file)
@@ -73,7 +48,7 @@ def chat(msisdn: str, sms: bool) -> None:
     """A phone in the terminal, speaking to the running bin/dev through its public doors. MSISDN is whose phone it is."""
     from phones.terminal import run
 
-    run(_settings(), msisdn, by_sms=sms)
+    run(cli_open.settings(), msisdn, by_sms=sms)
 
 
 @main.command()
@@ -95,39 +70,8 @@ def words() -> None:
         click.echo(f"{language}: {missing} sentences to translate")
 
 
-def _amount(minor: int) -> str:
-    """Minor units with a point before the last two digits, for columns."""
-    return f"{minor // 100:,}.{minor % 100:02d}"
-
-
-def _settings() -> Settings:
-    try:
-        return Settings.load()
-    except SettingsRefused as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _database_url() -> Iterator[str]:
-    settings = _settings()
-    try:
-        with servers.in_use(settings) as addresses:
-            yield addresses.database_url
-    except (servers.NotInstalled, servers.CannotStart) as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    """The migrated database."""
-    with _database_url() as url:
-        migrate(url)
-        database = Database(url, connections=1)
-        try:
-            yield database
-        finally:
-            database.close()
-
+for command in (books, bank, refunds, incidents, gifts):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="bin/giftline")

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from bot.config_rails import DEVELOPMENT_API_BASES, DEVELOPMENT_RAILS, RAIL_SETTINGS, RailSettings
 
 DEVELOPMENT_SECRETS = {
     "twilio_account_sid": "ACdev00000000000000000000000000000",
@@ -18,6 +20,8 @@ DEVELOPMENT_SECRETS = {
     "africastalking_username": "sandbox",
     "africastalking_api_key": "dev-africastalking-key",
     "africastalking_secret": "dev-secret",
+    "subscriber_client_id": "dev-subscribers-client",
+    "subscriber_client_secret": "dev-subscribers-secret",
     "giftline_secret_key": "dev-giftline-key-not-for-production",
 }
 """What development uses when nothing is set. Production refuses every one of these values."""
@@ -27,7 +31,7 @@ class SettingsRefused(ValueError):
     """The settings cannot be used; the message says which and why, and never shows a secret."""
 
 
-class Settings(BaseSettings):
+class Settings(RailSettings):
     """The settings of one process. Attribute names are the environment's names in lower case."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -36,7 +40,7 @@ class Settings(BaseSettings):
         "production", description="`development` fills in `dev-` secrets, starts embedded servers and shows /phones."
     )
     giftline_data: Path = Field(Path("var"), description="Folder for the embedded PostgreSQL and Valkey.")
-    port: int = Field(8000, description="Port the web server listens on.", ge=1, le=65535)
+    port: int = Field(8000, description="Port the web server listens on.", ge=1, le=65534)
     web_processes: int = Field(2, description="Web server processes.", ge=1, le=64)
     web_threads: int = Field(8, description="Threads in each web server process.", ge=1, le=64)
     database_url: str = Field("", description="PostgreSQL 15 or newer. Unset: an embedded one starts.")
@@ -68,6 +72,13 @@ class Settings(BaseSettings):
         "twilio", description="Who carries texts to phones that have not written to us yet."
     )
 
+    subscriber_api_base: str = Field(
+        "",
+        description="The operator's CAMARA KYC Match API, which says whose phone it is; empty: names are not checked.",
+    )
+    subscriber_client_id: str = Field("", description="OAuth client there.")
+    subscriber_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
+
     service_code: str = Field("*384*4438#", description="What people dial.")
     country: str = Field(
         "KE", description="ISO 3166 country whose numbers are typed without a prefix.", pattern=r"^[A-Z]{2}$"
@@ -79,9 +90,6 @@ class Settings(BaseSettings):
     time_zone: str = Field("Africa/Nairobi", description="Zone in which times are told to people.")
     gift_lapse_seconds: int = Field(7 * 86_400, description="An unanswered gift returns to its giver after this.", ge=1)
     code_seconds: int = Field(600, description="A one-time code lives this long.", ge=1, le=86_400)
-    phone_bill_limit_minor: int = Field(
-        2_000_000, description="Most one phone may put on its bill in 30 days, in minor units (cents).", ge=0
-    )
     conversation_seconds: int = Field(86_400, description="An unfinished conversation is kept this long.", ge=60)
 
     @model_validator(mode="after")
@@ -109,25 +117,45 @@ class Settings(BaseSettings):
         """Whether this is a developer's machine, where phones are drawn and secrets are known."""
         return self.giftline_mode == "development"
 
+    @property
+    def fakes_url(self) -> str:
+        """Where bin/dev serves the fake providers of every way to pay: the next port."""
+        return f"http://127.0.0.1:{self.port + 1}"
+
     def _use_development_values(self) -> None:
         local = f"http://127.0.0.1:{self.port}"
-        values: dict[str, str] = dict(DEVELOPMENT_SECRETS)
+        values: dict[str, str] = {**DEVELOPMENT_SECRETS, **DEVELOPMENT_RAILS}
         values["public_base_url"] = local
         for name, value in values.items():
-            if not _plain(getattr(self, name)):
+            if not _plain(getattr(self, name)) or (name == "payment_rails" and name not in self.model_fields_set):
                 is_secret = isinstance(getattr(self, name), SecretStr)
                 object.__setattr__(self, name, SecretStr(value) if is_secret else value)
-        for name, path in (("twilio_api_base", "twilio"), ("africastalking_api_base", "africastalking")):
+        bases = {
+            "twilio_api_base": f"{local}/phones/twilio",
+            "africastalking_api_base": f"{local}/phones/africastalking",
+        }
+        bases["subscriber_api_base"] = f"{local}/subscribers"
+        bases |= {name: f"{self.fakes_url}/{path}" for name, path in DEVELOPMENT_API_BASES.items()}
+        for name, base in bases.items():
             if name not in self.model_fields_set:
-                object.__setattr__(self, name, f"{local}/phones/{path}")
+                object.__setattr__(self, name, base)
+        if "bank_statements" not in self.model_fields_set:
+            object.__setattr__(self, "bank_statements", self.giftline_data / "statements")
+
+    def _optional(self) -> set[str]:
+        """What is needed only beside another setting that is empty here."""
+        return set() if self.subscriber_api_base else {"subscriber_client_id", "subscriber_client_secret"}
 
     def _refuse_development_values(self) -> None:
-        needed = [*DEVELOPMENT_SECRETS, "public_base_url", "database_url", "redis_url"]
+        needed = [*(DEVELOPMENT_SECRETS.keys() - self._optional()), "public_base_url", "database_url", "redis_url"]
+        needed += dict.fromkeys(name for rail in self.rails for name in RAIL_SETTINGS[rail])
         missing = [name.upper() for name in needed if not _plain(getattr(self, name))]
         known = [
             name.upper()
-            for name, value in DEVELOPMENT_SECRETS.items()
-            if name not in {"africastalking_username", "twilio_from"} and _plain(getattr(self, name)) == value
+            for name, value in (DEVELOPMENT_SECRETS | DEVELOPMENT_RAILS).items()
+            if (name in DEVELOPMENT_SECRETS or value.startswith("dev-"))
+            and name not in {"africastalking_username", "twilio_from"}
+            and _plain(getattr(self, name)) == value
         ]
         if missing:
             raise SettingsRefused(f"Production needs these settings: {', '.join(missing)}.")

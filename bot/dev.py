@@ -1,6 +1,8 @@
-"""`bin/dev`: the whole product on one machine: embedded servers, migrations, demo data, web and worker. Ctrl-C ends all."""
+"""`bin/dev`: the whole product on one machine: embedded servers, migrations, demo data, web, worker, and the providers that are
+paid. Ctrl-C ends all."""
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -13,6 +15,7 @@ from honcho.manager import Manager
 from bot import servers
 from bot.config import Settings
 from circulation.stocking import DEMO, StockRefused, stock
+from phones import rails
 from storage.database import Database, migrate
 
 READY_SECONDS = 30
@@ -22,16 +25,29 @@ def main() -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     os.environ.setdefault("GIFTLINE_MODE", "development")
     settings = Settings.load()
+    played = rails.played(settings)
+    _need_ports(settings.port, *([settings.port + 1] if played else []))
     with servers.in_use(settings) as addresses:
-        return _run(settings, addresses.database_url, addresses.redis_url)
+        processes = {**_procfile(), **({"rails": f"{sys.executable} -m phones.rails"} if played else {})}
+        return _run(settings, processes, addresses.database_url, addresses.redis_url)
 
 
-def _run(settings: Settings, database_url: str, redis_url: str) -> int:
+def _need_ports(*ports: int) -> None:
+    """Raises CannotStart when somebody else listens on one of them."""
+    for port in ports:
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            needed = " and ".join(str(one) for one in ports)
+            raise servers.CannotStart(f"port {port} is taken. It needs {needed}; choose another PORT.") from None
+
+
+def _run(settings: Settings, processes: Mapping[str, str], database_url: str, redis_url: str) -> int:
     migrate(database_url)
     demo = _demo(database_url, settings.country)
     environment = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
     manager = Manager()
-    for name, command in _procfile().items():
+    for name, command in processes.items():
         manager.add_process(name, f"exec {command}", env=environment)
     threading.Thread(target=_greet, args=(settings, demo), daemon=True).start()
     manager.loop()

@@ -158,6 +158,8 @@ class Flow:
     steps: ClassVar[Sequence[Step]] = ()
     moves: ClassVar[Sequence[Move]] = ()
     keywords: ClassVar[Mapping[str, str]] = {}
+    replies: ClassVar[str] = "[12]"
+    """For flows that call people: what a text that answers the notice of it looks like (a pattern of the whole text)."""
     holes: ClassVar[Mapping[str, Value]] = {}
     """Each hole of the flow's sentences with its longest possible value, for the lint."""
 

@@ -1,7 +1,7 @@
 """Lint of what is shown: every screen and notice laid out in every language, with the longest value in every hole."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from bot import fitting
 from bot.catalogue import Catalogue
@@ -27,23 +27,36 @@ MOST_SEGMENTS_UCS2 = 6
 
 EXTREMES: Mapping[str, Value] = {
     "agreement": "9999",
+    "account": "W" * 40,
     "amount": Money(100_000_050, "KES"),
+    "at": datetime(2026, 11, 30, 20, 59, tzinfo=UTC),
+    "bank_reference": "RF18 7KQ4 MXW2",
     "balance": Money(100_000_050, "KES"),
     "code": "1234 5678 9012",
+    "count": 50,
     "country_name": "Democratic Republic of the Congo",
     "currency": "KES",
+    "day": date(2026, 11, 30),
     "digits": 2,
     "example": "0712 123456",
     "giver": "W" * 40,
     "issuer": "W" * 24,
     "left": Money(100_000_050, "KES"),
     "length": 1600,
+    "link": "https://giftline.example.com/pay/7KQ4MXW2",
     "limit": Money(100_000_050, "KES"),
+    "lines": 100_000,
+    "missing": Money(100_000_050, "KES"),
     "most": 80,
     "note": "\N{WRAPPED PRESENT}" * 80,
+    "number": "999999",
+    "others": 19,
+    "paid": 20,
+    "parts": 20,
     "recipient": Msisdn("+254712345678"),
     "reference": "W" * 8,
     "service_code": "*384*4438*999#",
+    "share": Money(100_000_050, "KES"),
     "sheets": 9,
     "store": "W" * 30,
     "total": Money(900_000_050, "KES"),

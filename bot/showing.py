@@ -30,8 +30,11 @@ BACK = "0. Back"
 BY_PIN = "Enter your PIN to agree, or 0 to stop."
 BY_NUMBER = "Reply {agreement} to agree, or 0 to stop."
 NOT_BY_SMS = "Never send your PIN by SMS. Dial {service_code} to choose it."
+CARD_NUMBER = (
+    "That looks like a card number, and we did not keep it. Never send one: we text you a page to pay by card."
+)
 WHERE_YOU_WERE = "Going on where you stopped (00 for the menu)."
-SENTENCES = (NOT_IN_LIST, MORE, BACK, BY_PIN, BY_NUMBER, NOT_BY_SMS, WHERE_YOU_WERE)
+SENTENCES = (NOT_IN_LIST, MORE, BACK, BY_PIN, BY_NUMBER, NOT_BY_SMS, CARD_NUMBER, WHERE_YOU_WERE)
 """Everything the engine itself says."""
 
 

@@ -4,6 +4,7 @@ Knows no transport: `bot.turn` decides what a message is (new, repeated, out of 
 """
 
 import hmac
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from bot.conversation import Conversation, Frame
 from bot.dialog import START, Ask, Choose, Detour, End, Flow, Go, Secret, Sign, Waiting
 from bot.keywords import ANYWHERE
 from bot.messages import Channel, Reply
-from bot.parsing import NOT_IN_LIST, NotUnderstood, agreement_entry, choice, pin_entry
-from bot.showing import BUDGETS, MORE, NOT_BY_SMS, WHERE_YOU_WERE, Setting, Showing, Work
+from bot.parsing import NOT_IN_LIST, NotUnderstood, agreement_entry, choice, fold_digits, pin_entry
+from bot.showing import BUDGETS, CARD_NUMBER, MORE, NOT_BY_SMS, WHERE_YOU_WERE, Setting, Showing, Work
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
 from circulation.values import Value
+from payments.card_numbers import looks_like_card_number
 
 MOVES_A_TURN = 12
 """More moves than this in one turn is a flow that runs in a circle."""
@@ -92,6 +94,10 @@ class Talk(Showing):
     def hear(self, text: str) -> None:
         """The person typed `text`."""
         conversation = self._conversation
+        if looks_like_card_number(text) and not self._typed_ahead(text):  # heard by nobody, and so kept nowhere
+            self._note(CARD_NUMBER)
+            self.show_again()
+            return
         anywhere = ANYWHERE.get(text.upper())
         if anywhere == "more" and conversation.pages:
             self._page = conversation.pages.pop(0)
@@ -111,16 +117,10 @@ class Talk(Showing):
 
     # Hearing ----------------------------------------------------------------------------------------------------------
     def _keyword(self, text: str) -> bool:
-        if self._free():
-            return False
-        word, _, rest = text.strip().partition(" ")
-        flows = self._setting.flows
-        if word.upper() not in flows.keywords:
-            return False
-        name, trigger = flows.keywords[word.upper()]
-        ahead = flows[name].typed_ahead(trigger, rest.strip())
+        ahead = self._typed_ahead(text)
         if ahead is None:
             return False
+        name, trigger = self._setting.flows.keywords[text.strip().partition(" ")[0].upper()]
         self._conversation.frames.clear()
         self._begin(name, trigger)
         for answer in ahead:
@@ -128,6 +128,15 @@ class Talk(Showing):
                 break
             self._answer(answer)
         return True
+
+    def _typed_ahead(self, text: str) -> list[str] | None:
+        """The answers that follow a keyword in the same text (a clerk's code and amount); None when it is no command."""
+        word, _, rest = text.strip().partition(" ")
+        flows = self._setting.flows
+        if self._free() or word.upper() not in flows.keywords:
+            return None
+        name, trigger = flows.keywords[word.upper()]
+        return flows[name].typed_ahead(trigger, rest.strip())
 
     def _free(self) -> bool:
         """Whether the person was asked for words of their own, in which no keyword is looked for."""
@@ -277,9 +286,12 @@ class Talk(Showing):
             frames.clear()
 
     # Being called -----------------------------------------------------------------------------------------------------
-    def _call(self, newer_than: float = 0) -> Waiting | None:
-        """Somebody waits for this person's answer (a gift): put that question on top."""
+    def _call(self, newer_than: float = 0, answer: str | None = None) -> Waiting | None:
+        """Somebody waits for this person's answer (a gift): put that question on top. With `answer`, only a question that
+        this text could answer."""
         for name in self._setting.flows.calling:
+            if answer is not None and not self._could_answer(name, answer):
+                continue
             frame = Frame(name)
             waiting = self._flow(frame).waiting()
             if waiting is None or waiting.about in self._conversation.later:
@@ -301,17 +313,21 @@ class Talk(Showing):
         if self.channel != "sms":
             return False
         if not conversation.frames:
-            waiting = self._call()
-            if waiting and waiting.alone and text in ("1", "2"):
+            waiting = self._call(answer=text) or self._call()
+            if waiting and waiting.alone and self._could_answer(conversation.top.flow, text):
                 self._show_list(conversation.top)
                 self._answer(text)
             elif not waiting and text in ("1", "2"):
                 self._begin(self._setting.flows.home)
                 for name in self._setting.flows.calling:
-                    self._begin(name)  # it says that nothing waits, or asks again what was put off
+                    if self._could_answer(name, text):
+                        self._begin(name)  # it says that nothing waits, or asks again what was put off
             return bool(conversation.frames)
         asked = any(frame.flow in self._setting.flows.calling for frame in conversation.frames)
-        return text in ("1", "2") and not asked and self._call(newer_than=conversation.shown_at) is not None
+        return not asked and self._call(newer_than=conversation.shown_at, answer=text) is not None
+
+    def _could_answer(self, name: str, text: str) -> bool:
+        return re.fullmatch(self._setting.flows[name].replies, fold_digits(text)) is not None
 
     def put_off(self, what: str) -> None:
         """Do not ask about this again until the person dials anew."""

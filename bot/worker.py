@@ -53,7 +53,8 @@ class _Outcome:
 
 class Worker:
     """One worker process. `render(language, sentence, holes)` writes the text of a row; `wait(seconds)` sleeps until
-    there is something to do or the seconds have passed; `chores()` does the timed work that is due now."""
+    there is something to do or the seconds have passed; `chores()` does the timed work that is due now; `charging()` asks the
+    rails, returns how much there was to ask, and has a thread of its own: a slow rail holds up no text."""
 
     def __init__(
         self,
@@ -62,12 +63,14 @@ class Worker:
         render: Callable[[str, str, Mapping[str, Any]], str],
         wait: Callable[[float], None],
         chores: Callable[[], None],
+        charging: Callable[[], int],
     ) -> None:
         self._database = database
         self._channels = channels
         self._render = render
         self._wait = wait
         self._chores = chores
+        self._charging = charging
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._stop = threading.Event()
         self._unmarked: list[_Outcome] = []  # ended, and not yet in the database
@@ -97,6 +100,8 @@ class Worker:
         """Work until `stop` is set; then finish the sends that have begun, give the rest back, and return."""
         self._stop = stop
         faults = 0
+        asking = threading.Thread(target=self._charge_forever, name="charging")
+        asking.start()
         with self._senders:
             while not stop.is_set():
                 self._survives("chores", self._chores)
@@ -105,6 +110,13 @@ class Worker:
                 else:
                     faults += 1
                     stop.wait(min(2.0 ** min(faults, 10), LONGEST_PAUSE_SECONDS))
+        asking.join()
+
+    def _charge_forever(self) -> None:
+        while not self._stop.is_set():
+            found: list[int] = []
+            if not self._survives("charging", lambda: found.append(self._charging())) or not found[0]:  # noqa: B023
+                self._stop.wait(POLL_SECONDS)
 
     def _round(self) -> None:
         if self.run_once() == 0:

@@ -1,6 +1,6 @@
 """Bank statements: imported whole or not at all, each line matched by reference and amount, once however often it comes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
@@ -53,8 +53,10 @@ def import_statement(db: Connection, rules: Rules, statement: Statement) -> Impo
     another account than ours.
     """
     bank = rules.rails.get("bank")
-    if isinstance(bank, BankTransfer) and bank.statement_account and statement.account != bank.statement_account:
+    ours = bank.statement_account if isinstance(bank, BankTransfer) else ""
+    if ours and statement.account not in ("", ours):
         raise StatementRefused([Fault(1, f"the statement is of account {statement.account}, ours is another")])
+    statement = replace(statement, account=statement.account or ours)  # a CSV does not say whose it is
     key = {"account": statement.account, "name": statement.id, "currency": statement.currency}
     balances = {"opening": statement.opening_minor, "closing": statement.closing_minor}
     statement_id = db.execute(_STATEMENT, {**key, **balances}).scalar()

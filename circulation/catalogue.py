@@ -67,6 +67,14 @@ _DENOMINATION = text("""
     SELECT d.id, i.name, d.amount_minor, d.fee_minor, d.currency FROM denomination d JOIN issuer i ON i.id = d.issuer_id
     WHERE d.id = :id
 """)
+_UP_TO = text("""
+    SELECT d.id, i.name, d.amount_minor, d.fee_minor, d.currency FROM denomination d JOIN issuer i ON i.id = d.issuer_id
+    WHERE d.currency = :currency AND d.amount_minor <= :most ORDER BY d.amount_minor, i.name LIMIT 30
+""")
+_OF_KIND = text("""
+    SELECT d.id, i.name, d.amount_minor, d.fee_minor, d.currency FROM denomination d JOIN issuer i ON i.id = d.issuer_id
+    WHERE i.kind = :kind ORDER BY i.name, d.amount_minor LIMIT 30
+""")
 _CLERK = text("""
     SELECT c.id, c.name, s.id, s.name, s.commission_bps FROM clerk c JOIN store s ON s.id = c.store_id
     WHERE c.msisdn = :msisdn
@@ -91,6 +99,17 @@ def issuers(db: Connection, kind: str) -> list[Issuer]:
 def denominations(db: Connection, issuer_id: int) -> list[Denomination]:
     """An issuer's prices, smallest first."""
     return [_denomination(row) for row in db.execute(_DENOMINATIONS, {"issuer": issuer_id})]
+
+
+def up_to(db: Connection, most: Money) -> list[Denomination]:
+    """What is worth at most so much, smallest first (at most 30)."""
+    rows = db.execute(_UP_TO, {"currency": most.currency, "most": most.amount_minor})
+    return [_denomination(row) for row in rows]
+
+
+def of_kind(db: Connection, kind: str) -> list[Denomination]:
+    """Every price of a kind of certificate, by issuer (at most 30)."""
+    return [_denomination(row) for row in db.execute(_OF_KIND, {"kind": kind})]
 
 
 def denomination(db: Connection, denomination_id: int) -> Denomination | None:

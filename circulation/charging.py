@@ -1,23 +1,49 @@
 """What a charge becomes between its order and its end, and what the payer is told meanwhile: never more than is known."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
 from circulation import disputes, members, notices, receipts
+from circulation.members import Member
 from circulation.money import Money
+from circulation.refusals import Refusal
 from circulation.rules import Rules
 from circulation.values import Value
 from payments import charges
 from payments.bank_reference import creditor_reference, shown
 from payments.bank_transfer import BankTransfer
-from payments.gateway import Charge, Dispute, Found
+from payments.gateway import Charge, Found
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A payment that waits for the code which the payer's network sent them."""
+
+    charge_id: str
+    amount: Money
+    age_seconds: float
+
 
 _ABOUT = text("""
-    SELECT c.payer_id, coalesce(i.name, ''), c.link FROM charge c
-    LEFT JOIN purchase p ON p.id = c.purchase_id LEFT JOIN denomination d ON d.id = p.denomination_id
+    SELECT c.payer_id, coalesce(i.name, c.reference), c.link FROM charge c
+    LEFT JOIN purchase p ON p.id = c.purchase_id
+    LEFT JOIN group_part t ON t.id = c.group_part_id LEFT JOIN group_gift g ON g.id = t.group_id
+    LEFT JOIN denomination d ON d.id = coalesce(p.denomination_id, g.denomination_id)
     LEFT JOIN issuer i ON i.id = d.issuer_id WHERE c.id = :id
 """)
+
+
+def awaited(db: Connection, payer: Member) -> list[Awaited]:
+    """The payments that wait for a code from this payer, newest first."""
+    rows = charges.asks_code(db, payer.id)
+    return [Awaited(id_, Money(amount_minor, currency), age) for id_, amount_minor, currency, age in rows]
+
+
+def code_typed(db: Connection, charge_id: str, payer: Member, sealed: bytes) -> None:
+    """Keep the code (sealed) for the worker to pass on. Raises Refusal `code_not_awaited`."""
+    if not charges.typed(db, charge_id, payer.id, sealed):
+        raise Refusal("code_not_awaited")
 
 
 def named(charge: Charge, found: Found) -> Charge:
@@ -77,7 +103,5 @@ def settled(db: Connection, charge_id: str, ended_seconds: float | None) -> None
 def paid_and_now(db: Connection, rules: Rules, charge_id: str, found: Found) -> None:
     """A provider that said "paid" now says otherwise: what it takes back is a chargeback, decided against us."""
     if found.state == "failed":
-        charge = receipts.read(db, charge_id)
-        taken = Dispute(f"reversed {charge_id}", charge.amount.amount_minor, charge.amount.currency, "lost")
-        disputes.seen(db, rules, charge_id=charge_id, dispute=taken)
+        disputes.reversed_by_rail(db, rules, charge_id=charge_id)
     charges.keep(db, charge_id, "paid", look_after=None if found.state == "failed" else 86_400)

@@ -1,23 +1,29 @@
-"""Gifts: offered, then accepted, declined or lapsed, each at most once. Until the answer the value rests in escrow."""
+"""Gifts: offered now or on a day the giver chose, then accepted, declined, lapsed or recalled, each at most once.
 
+A gift is of one or several sheets of one issuer. Until the answer their value rests in one escrow account.
+What a giver takes back stands in recalling.py, and what waits for its day in scheduled.py.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from circulation import chart, members, notices, wallet
+from circulation import chart, members, notices, sheets
 from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.references import new_reference
 from circulation.refusals import Refusal
 from circulation.rules import Rules
+from circulation.values import Value
 from storage import ledger
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A gift that waits for its answer, as the recipient sees it."""
+    """A gift that waits for its answer, as the recipient sees it. `amount` is that of all its sheets."""
 
     id: str
     giver: str
@@ -29,30 +35,43 @@ class Offer:
 
 
 _FOUND = text("SELECT reference FROM gift WHERE id = :id")
-_VOID_CODE = text("""
-    UPDATE redemption_code SET state = 'voided'
-    WHERE holder_id = :holder AND certificate_id = :certificate AND state = 'live'
+_GIVE = text("""
+    INSERT INTO gift (id, reference, issuer_id, giver_id, recipient_id, amount_minor, currency, note, state, sends_at, sent_at,
+                      lapses_at)
+    VALUES (:id, :reference, :issuer, :giver, :recipient, :amount_minor, :currency, :note,
+            CASE WHEN CAST(:sends_at AS timestamptz) IS NULL THEN 'offered' ELSE 'scheduled' END, :sends_at,
+            CASE WHEN CAST(:sends_at AS timestamptz) IS NULL THEN clock() END,
+            CASE WHEN CAST(:sends_at AS timestamptz) IS NULL THEN clock() + make_interval(secs => :seconds) END)
+    RETURNING lapses_at
 """)
-_OFFER = text("""
-    INSERT INTO gift (id, reference, certificate_id, giver_id, recipient_id, amount_minor, currency, note, lapses_at)
-    VALUES (:id, :reference, :certificate, :giver, :recipient, :amount_minor, :currency, :note,
-            clock() + make_interval(secs => :seconds)) RETURNING lapses_at
+_SHEETS = text("""
+    INSERT INTO gift_sheet (gift_id, place, certificate_id, amount_minor)
+    SELECT :gift, s.place, s.certificate, s.amount_minor
+    FROM unnest(CAST(:certificates AS bigint[]), CAST(:amounts AS bigint[]))
+        WITH ORDINALITY AS s(certificate, amount_minor, place)
 """)
 _OPEN = text("""
     SELECT g.id::text, coalesce(m.name, ''), i.name, g.amount_minor, g.currency, g.note, g.lapses_at,
-           extract(epoch FROM clock() - g.created_at)::float
+           extract(epoch FROM clock() - g.sent_at)::float
     FROM gift g JOIN member r ON r.id = g.recipient_id JOIN member m ON m.id = g.giver_id
-    JOIN certificate c ON c.id = g.certificate_id JOIN issuer i ON i.id = c.issuer_id
-    WHERE r.msisdn = :msisdn AND g.state = 'offered' AND g.lapses_at > clock() ORDER BY g.created_at DESC LIMIT 20
+    JOIN issuer i ON i.id = g.issuer_id
+    WHERE r.msisdn = :msisdn AND g.state = 'offered' AND g.lapses_at > clock() ORDER BY g.sent_at DESC LIMIT 20
 """)
 _ANSWER = text("""
-    UPDATE gift g SET state = :state, answered_at = clock() FROM certificate c, issuer i
-    WHERE g.id = :id AND g.state = 'offered' AND c.id = g.certificate_id AND i.id = c.issuer_id
+    UPDATE gift g SET state = :state, answered_at = clock() FROM issuer i
+    WHERE g.id = :id AND g.state = 'offered' AND i.id = g.issuer_id
       AND (:state = 'lapsed') = (g.lapses_at <= clock()) AND (:state = 'lapsed' OR g.recipient_id = :recipient)
-    RETURNING g.certificate_id, g.giver_id, g.recipient_id, g.amount_minor, g.currency, g.reference, i.name
+    RETURNING g.giver_id, g.recipient_id, g.amount_minor, g.currency, g.reference, i.name,
+        EXISTS (SELECT FROM gift_list_line l WHERE l.gift_id = g.id)
 """)
-_STATE = text("SELECT state, lapses_at <= clock() FROM gift WHERE id = :id AND recipient_id = :recipient")
-_HAND_OVER = text("UPDATE certificate SET holder_id = :holder WHERE id = :certificate")
+_CLOSE = text("""
+    UPDATE gift_sheet s SET open = false FROM gift g
+    WHERE s.gift_id = :id AND s.open AND g.id = s.gift_id RETURNING s.place, s.certificate_id, s.amount_minor, g.currency
+""")
+_STATE = text("""
+    SELECT state, state = 'offered' AND lapses_at <= clock() AS late FROM gift
+    WHERE id = :id AND recipient_id = :recipient AND sent_at IS NOT NULL
+""")
 _DUE = text(
     "SELECT id::text FROM gift WHERE state = 'offered' AND lapses_at <= clock() ORDER BY lapses_at LIMIT :limit"
 )
@@ -64,50 +83,81 @@ def give(
     *,
     gift_id: str,
     giver: Member,
-    certificate_id: int,
+    certificates: Sequence[int],
     recipient: Msisdn,
     note: str,
     receipt: bool,
+    sends_at: datetime | None = None,
+    others: int = 0,
 ) -> str:
-    """Offer what is left on a certificate to another phone; returns the gift's reference. The same id gives once.
+    """Offer what is left on these certificates to another phone; returns the gift's reference. The same id gives once.
 
-    A code that the giver asked for on it is void from now on, whatever becomes of the gift.
-    Raises Refusal `own_number`, `not_yours` or `nothing_left`.
+    The certificates are of one issuer and currency. With `sends_at` the recipient hears of it from that moment on, at a
+    decent hour (circulation/scheduled.py); the value is in escrow at once. A code that the giver asked for on one of them
+    is void from now on, whatever becomes of the gift. `others` is how many paid for it beside the giver.
+    Raises Refusal `own_number`, `not_yours`, `nothing_left`, `expired` or `would_have_expired`.
     """
     if recipient == giver.msisdn:
         raise Refusal("own_number")
     members.lock(db, giver.id)
     if reference := db.execute(_FOUND, {"id": gift_id}).scalar():
         return str(reference)
-    currency, issuer = wallet.lock(db, giver.id, certificate_id)
-    # a use of the code that is under way is waited for: what is left is what it leaves
-    db.execute(_VOID_CODE, {"certificate": certificate_id, "holder": giver.id})
-    amount = Money(ledger.balance(db, "2100", str(certificate_id), currency), currency)
-    if not amount.amount_minor:
-        raise Refusal("nothing_left")
+    taken = sheets.take(db, rules, giver, certificates, sends_at)
     known = members.meet(db, recipient, giver.language)
+    amount, reference = taken.total, new_reference()
     offer = {
         "id": gift_id,
-        "reference": new_reference(),
-        "certificate": certificate_id,
+        "reference": reference,
+        "issuer": taken.issuer_id,
         "giver": giver.id,
         "recipient": known.id,
         "amount_minor": amount.amount_minor,
-        "currency": currency,
+        "currency": amount.currency,
         "note": note,
+        "sends_at": sends_at,
         "seconds": rules.gift_lapse_seconds,
     }
-    until = db.execute(_OFFER, offer).scalar_one()
-    ledger.post(db, f"{gift_id}:offered", chart.gift_offered({certificate_id: amount}, gift_id))
-    told = {"issuer": issuer, "amount": amount, "service_code": rules.service_code, "until": until, "giver": giver.name}
-    if note:
-        notices.send(db, known, rules.sms_provider, notices.GIFT_WAITS, note=note, **told)
-    else:
-        notices.send(db, known, rules.sms_provider, notices.GIFT_WAITS_NO_NOTE, **told)
+    until = db.execute(_GIVE, offer).scalar_one()
+    amounts = [left.amount_minor for left in taken.left.values()]
+    db.execute(_SHEETS, {"gift": gift_id, "certificates": list(taken.left), "amounts": amounts})
+    ledger.post(db, f"{gift_id}:offered", chart.gift_offered(taken.left, gift_id))
+    if sends_at is None:
+        tell_recipient(db, rules, known, giver.name, taken.issuer, amount, note, until, others)
     if receipt:
-        told = {"reference": offer["reference"], "issuer": issuer, "amount": amount, "recipient": recipient}
-        notices.send(db, giver, rules.sms_provider, notices.GIFT_SENT, **told)
-    return str(offer["reference"])
+        told: dict[str, Value] = {"reference": reference, "issuer": taken.issuer, "amount": amount}
+        sentence = notices.GIFT_SENT if sends_at is None else notices.GIFT_PLANNED
+        when: dict[str, Value] = {} if sends_at is None else {"at": sends_at}
+        notices.send(db, giver, rules.sms_provider, sentence, recipient=recipient, **told, **when)
+    return reference
+
+
+def tell_recipient(
+    db: Connection,
+    rules: Rules,
+    to: Member,
+    giver: str,
+    issuer: str,
+    amount: Money,
+    note: str,
+    until: datetime,
+    others: int = 0,
+) -> None:
+    """File the text by which a recipient hears of a gift and may answer it."""
+    told: dict[str, Value] = {
+        "issuer": issuer,
+        "amount": amount,
+        "service_code": rules.service_code,
+        "until": until,
+        "giver": giver,
+    }
+    if others:
+        told["others"] = others
+    if note:
+        sentence = notices.GROUP_GIFT_WAITS if others else notices.GIFT_WAITS
+        notices.send(db, to, rules.sms_provider, sentence, note=note, **told)
+    else:
+        sentence = notices.GROUP_GIFT_WAITS_NO_NOTE if others else notices.GIFT_WAITS_NO_NOTE
+        notices.send(db, to, rules.sms_provider, sentence, **told)
 
 
 def offers(db: Connection, recipient: Msisdn) -> list[Offer]:
@@ -120,9 +170,9 @@ def offers(db: Connection, recipient: Msisdn) -> list[Offer]:
 
 
 def accept(db: Connection, rules: Rules, *, gift_id: str, recipient: Member) -> None:
-    """The recipient takes the gift and holds the certificate; the giver is told. Accepting twice does it once.
+    """The recipient takes the gift and holds the certificates; the giver is told. Accepting twice does it once.
 
-    Raises Refusal `gift_answered` or `gift_lapsed`.
+    Raises Refusal `gift_answered`, `gift_recalled` or `gift_lapsed`.
     """
     _answer(db, rules, gift_id, "accepted", notices.GIFT_ACCEPTED, recipient)
 
@@ -142,6 +192,27 @@ def due(db: Connection, *, limit: int) -> list[str]:
     return [str(id_) for (id_,) in db.execute(_DUE, {"limit": limit})]
 
 
+def end(db: Connection, gift_id: str, outcome: str, recipient_id: int) -> None:
+    """Escrow returns to the sheets of a gift whose state has just become `outcome`; if accepted, the recipient holds them."""
+    closed = sorted(db.execute(_CLOSE, {"id": gift_id}).all())
+    back = {certificate: Money(amount_minor, currency) for _, certificate, amount_minor, currency in closed}
+    if outcome == "accepted":
+        sheets.hand_over(db, list(back), recipient_id)
+    ledger.post(db, f"{gift_id}:answered", chart.gift_answered(outcome, back, gift_id))
+
+
+def gone(db: Connection, *, gift_id: str, recipient: Member) -> Refusal:
+    """Why a gift no longer waits for this recipient's answer."""
+    return ended(*_state(db, gift_id, recipient))
+
+
+def ended(state: str, late: bool = False) -> Refusal:
+    """The refusal of an answer or a recall that came second. `late`: nobody answered in time."""
+    if state == "lapsed" or late:
+        return Refusal("gift_lapsed")
+    return Refusal("gift_recalled" if state == "recalled" else "gift_answered")
+
+
 def _answer(db: Connection, rules: Rules, gift_id: str, state: str, notice: str, recipient: Member | None) -> None:
     """One conditional update decides; whoever comes second finds it decided."""
     values = {"id": gift_id, "state": state, "recipient": recipient.id if recipient else None}
@@ -150,20 +221,27 @@ def _answer(db: Connection, rules: Rules, gift_id: str, state: str, notice: str,
         if recipient is not None:
             _refuse_unless_same(db, gift_id, state, recipient)
         return
-    certificate, giver_id, recipient_id, amount_minor, currency, reference, issuer = row
-    amount = Money(amount_minor, currency)
-    ledger.post(db, f"{gift_id}:answered", chart.gift_answered(state, {certificate: amount}, gift_id))
-    if state == "accepted":
-        db.execute(_HAND_OVER, {"holder": recipient_id, "certificate": certificate})
+    giver_id, recipient_id, amount_minor, currency, reference, issuer, from_list = row
+    end(db, gift_id, state, recipient_id)
+    if from_list:
+        return  # a company reads its list's answers as a whole (bin/giftline gifts status)
     who = recipient or members.get(db, recipient_id)
-    told = {"recipient": who.msisdn, "issuer": issuer, "amount": amount, "reference": reference}
+    told: dict[str, Value] = {
+        "recipient": who.msisdn,
+        "issuer": issuer,
+        "amount": Money(amount_minor, currency),
+        "reference": reference,
+    }
     notices.send(db, members.get(db, giver_id), rules.sms_provider, notice, **told)
 
 
 def _refuse_unless_same(db: Connection, gift_id: str, wanted: str, recipient: Member) -> None:
-    row = db.execute(_STATE, {"id": gift_id, "recipient": recipient.id}).first()
-    state, late = row if row else ("unknown", False)
-    if state == "lapsed" or (state == "offered" and late):
-        raise Refusal("gift_lapsed")
+    state, late = _state(db, gift_id, recipient)
     if state != wanted:
-        raise Refusal("gift_answered")
+        raise ended(state, late)
+
+
+def _state(db: Connection, gift_id: str, recipient: Member) -> tuple[str, bool]:
+    """What became of a gift, as far as its recipient may know, and whether its time to answer is over unseen."""
+    row = db.execute(_STATE, {"id": gift_id, "recipient": recipient.id}).first()
+    return (row.state, row.late) if row else ("unknown", False)

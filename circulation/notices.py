@@ -52,6 +52,25 @@ UNDERPAID = (
 OVERPAID = "You paid {amount} too much. It goes back to you. Ref {reference}."
 REFUNDED = "{amount} is back where it came from. Ref {reference}."
 REFUND_OWED = "We could not send {amount} back to you yet. It is yours: we look for another way. Ref {reference}."
+CASHED_OUT = "{amount} was sent to your mobile money. Ref {reference}."
+ENDS_SOON = "{issuer} {left} can be used until {day}. To pay with it dial {service_code} or text PAY."
+ENDS_SOON_EXTENDABLE = "{issuer} {left} can be used until {day}. To pay with it dial {service_code} or text PAY. For more time text EXTEND."
+SEVERAL_END_SOON = (
+    "{count} certificates with {left} in all end soon, the first, {issuer}, on {day}. "
+    "To pay with them dial {service_code} or text PAY."
+)
+SEVERAL_END_SOON_EXTENDABLE = (
+    "{count} certificates with {left} in all end soon, the first, {issuer}, on {day}. "
+    "To pay with them dial {service_code} or text PAY. For more time text EXTEND."
+)
+ENDED = (
+    "{issuer} {left} has ended. It is still worth {share} to you until {day}: "
+    "dial {service_code} or text REFUND to have it back."
+)
+SEVERAL_ENDED = (
+    "{count} certificates with {left} in all have ended. They are still worth {share} to you, the first until {day}: "
+    "dial {service_code} or text REFUND to have it back."
+)
 CHARGEBACK_OPENED = (
     "Your bank asks {amount} back. What you still hold of it waits until that is decided. Ref {reference}."
 )
@@ -65,11 +84,58 @@ GIFT_WAITS_NO_NOTE = (
     "{giver} gives you {issuer} {amount}. Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."
 )
 GIFT_SENT = "Ref {reference}: {issuer} {amount} was offered to {recipient}. We tell you when they answer."
+GIFT_PLANNED = "Ref {reference}: {issuer} {amount} will be offered to {recipient} on {at}. To take it back text RECALL."
+GIFT_ARRIVED = (
+    "Your gift {issuer} {amount} was offered to {recipient} now. We tell you when they answer. Ref {reference}."
+)
+GIFT_RECALLED = "{giver} took back the gift {issuer} {amount}. It no longer waits for your answer."
+GIFT_TAKEN_BACK = "Ref {reference}: you took back {issuer} {amount}, meant for {recipient}. It is yours again."
 GIFT_ACCEPTED = "{recipient} accepted your gift {issuer} {amount}. Ref {reference}."
 GIFT_DECLINED = "{recipient} did not take your gift {issuer} {amount}. It is back with you. Ref {reference}."
 GIFT_LAPSED = "{recipient} did not answer your gift {issuer} {amount}. It is back with you. Ref {reference}."
+GROUP_BEGUN = (
+    "Group gift {number}: {issuer} {amount}. Others join by texting GROUP {number} here or dialling {service_code}, "
+    "until {until}."
+)
+PART_PAID = "Your part of {total} is paid. Group gift {number} has {paid} of {parts} parts. Ref {reference}."
+PART_CAME = "{giver} paid {total} to your group gift {number}. It has {paid} of {parts} parts."
+PART_NOT_PAID = (
+    "Your part of {total} in group gift {number} was not paid. If you did pay, it counts or comes back to you. "
+    "Ref {reference}."
+)
+GROUP_GIVEN = "Group gift {number} has all {parts} parts: {giver} now gives {issuer} {amount} for all of you."
+GROUP_ACCEPTED = "Group gift {number}: {issuer} {amount} was accepted."
+GROUP_CAME_BACK = "Group gift {number}: {issuer} {amount} was not accepted. {giver} now holds it for all of you."
+GROUP_UNMET = (
+    "Your group gift {number}, {issuer} {amount}, has only {paid} of {parts} parts and its time is over. "
+    "Everyone who paid gets it back."
+)
+PART_BACK = "Group gift {number} did not come together in time. Your part of {total} goes back to you. Ref {reference}."
+GROUP_CALLED_OFF = "{giver} called off group gift {number}. Your part of {total} goes back to you. Ref {reference}."
+GROUP_GIFT_WAITS = (
+    '{giver} and {others} more give you {issuer} {amount}. Message: "{note}". '
+    "Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."
+)
+GROUP_GIFT_WAITS_NO_NOTE = (
+    "{giver} and {others} more give you {issuer} {amount}. Reply 1 to accept or 2 to refuse, or dial {service_code}. "
+    "Answer by {until}."
+)
+LIST_PAID = "Gift list {reference}: {total} is paid. Its {lines} gifts go out now, or on the day you chose."
+LIST_NOT_PAID = "Gift list {reference}: {total} was not paid. Nothing was sent. If you did pay, it comes back to you."
+LIST_DONE = "Gift list {reference}: all {lines} gifts were offered. Gifts that are not taken come back to you."
 CODE = "Your code: {code}. Show it to the clerk before {until}. It pays up to {limit} with {issuer}. Tell it to nobody else."
+CODE_TOGETHER = (
+    "Your code: {code}. Show it to the clerk before {until}. It pays up to {limit}, with all the shop takes of your "
+    "certificates. Tell it to nobody else."
+)
 USED = "{amount} paid at {store} with {issuer}. Left on it: {left}. Ref {reference}."
+USED_TOGETHER = "{amount} paid at {store} with {sheets} certificates. Left on them: {left}. Ref {reference}."
+HELD = (
+    "{store} keeps {amount} of your {issuer} until {until}. What they do not take comes back to you. Ref {reference}."
+)
+LET_GO = "{store} did not take the {amount} they kept. It is back among your certificates. Ref {reference}."
+USE_REVERSED = "{store} undid your payment of {amount}. It is back among your certificates. Ref {reference}."
+STORE_REFUNDED = "{store} gave you {amount} back. It is among your certificates. Ref {reference}."
 GIFT_USED = "Your gift to {recipient} was used: {amount} of {issuer}. Ref {reference}."
 
 SENTENCES = (
@@ -87,17 +153,49 @@ SENTENCES = (
     OVERPAID,
     REFUNDED,
     REFUND_OWED,
+    CASHED_OUT,
+    ENDS_SOON,
+    ENDS_SOON_EXTENDABLE,
+    SEVERAL_END_SOON,
+    SEVERAL_END_SOON_EXTENDABLE,
+    ENDED,
+    SEVERAL_ENDED,
     CHARGEBACK_OPENED,
     CHARGEBACK_WON,
     CHARGEBACK_LOST,
     GIFT_WAITS,
     GIFT_WAITS_NO_NOTE,
     GIFT_SENT,
+    GIFT_PLANNED,
+    GIFT_ARRIVED,
+    GIFT_RECALLED,
+    GIFT_TAKEN_BACK,
     GIFT_ACCEPTED,
     GIFT_DECLINED,
     GIFT_LAPSED,
+    GROUP_BEGUN,
+    PART_PAID,
+    PART_CAME,
+    PART_NOT_PAID,
+    GROUP_GIVEN,
+    GROUP_ACCEPTED,
+    GROUP_CAME_BACK,
+    GROUP_UNMET,
+    PART_BACK,
+    GROUP_CALLED_OFF,
+    GROUP_GIFT_WAITS,
+    GROUP_GIFT_WAITS_NO_NOTE,
+    LIST_PAID,
+    LIST_NOT_PAID,
+    LIST_DONE,
     CODE,
+    CODE_TOGETHER,
     USED,
+    USED_TOGETHER,
+    HELD,
+    LET_GO,
+    USE_REVERSED,
+    STORE_REFUNDED,
     GIFT_USED,
 )
 

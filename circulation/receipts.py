@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from sqlalchemy import Connection, text
 
-from circulation import chart, members, notices, orders, refunds
+from circulation import chart, gift_lists, group_parts, members, notices, orders, refunds
 from circulation.money import Money
 from circulation.rules import Rules
 from payments import callbacks, charges
@@ -32,7 +32,7 @@ class Order(Protocol):
         """The money did not come: say so to who was to pay."""
 
 
-ORDERS: Mapping[str, Order] = {"purchase_id": orders}
+ORDERS: Mapping[str, Order] = {"purchase_id": orders, "group_part_id": group_parts, "gift_list_id": gift_lists}
 """What a charge may be for: its column in the table of charges, and the module that knows what follows."""
 
 

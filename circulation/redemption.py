@@ -1,15 +1,17 @@
-"""Redemption: a one-time code asked for by the holder, checked and used by a clerk. One code, one use, one winner."""
+"""Redemption: what a clerk takes with a code. Held first (authorised), then captured in whole or part, or let go.
 
+Each use has an id minted before it is asked for, and one conditional update decides what becomes of it. A hold belongs to
+the use (2120), and ends when its time is over.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from circulation import chart, members, notices, wallet
-from circulation.attempts import CODE_BY_CLERK, CODE_BY_STORE
+from circulation import chart, coming_back, members, notices, one_time_codes, uses
 from circulation.catalogue import Clerk
-from circulation.codes import shown
-from circulation.members import Member
 from circulation.money import Money
 from circulation.references import new_reference
 from circulation.refusals import Refusal
@@ -18,195 +20,237 @@ from circulation.values import Value
 from storage import ledger
 from storage.ledger import BalanceTooLow
 
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A live code, in groups of four as people read it, and until when it works."""
-
-    code: str
-    limit: Money
-    until: datetime
+HOLD_SECONDS = 1_800
+"""How long a store may keep a hold before it takes the money: long enough to fill a tank or a trolley."""
 
 
 @dataclass(frozen=True, slots=True)
-class Payable:
-    """What a good code can pay at this clerk's store."""
+class Hold:
+    """A use that is held for the store until `until`: `again` when it had been held before and was only asked for twice."""
 
-    issuer: str
-    most: Money
+    reference: str
+    amount: Money
     until: datetime
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A use that was approved: `again` when this clerk had already made it and only asked twice."""
+    """A use that was captured: `again` when it had been captured before and was only asked for twice."""
 
     reference: str
     amount: Money
     again: bool
 
 
-_ASKED = text("""
-    SELECT r.certificate_id, r.limit_minor, c.currency, r.expires_at
-    FROM redemption_code r JOIN certificate c ON c.id = r.certificate_id WHERE r.id = :id AND r.holder_id = :holder
-""")
-_VOID = text("UPDATE redemption_code SET state = 'voided' WHERE holder_id = :holder AND state = 'live'")
-_ASK = text("""
-    INSERT INTO redemption_code (id, digest, key_id, holder_id, certificate_id, limit_minor, expires_at)
-    VALUES (:id, :digest, :key_id, :holder, :certificate, :limit_minor, clock() + make_interval(secs => :seconds))
-    RETURNING expires_at
-""")
-_LIVE = """
-    r.digest = ANY(:digests) AND r.state = 'live' AND r.expires_at > clock() AND c.id = r.certificate_id
-    AND i.id = c.issuer_id AND c.holder_id = r.holder_id
-    AND EXISTS (SELECT FROM acceptance a WHERE a.store_id = :store AND a.issuer_id = c.issuer_id)
-"""
-_FIELDS = "r.id::text, r.holder_id, c.id, r.limit_minor, c.currency, i.name, r.expires_at"
-_CHECK = text(f"SELECT {_FIELDS} FROM redemption_code r, certificate c, issuer i WHERE {_LIVE}")
-_TAKE = text(f"""
-    UPDATE redemption_code r SET state = 'used' FROM certificate c, issuer i WHERE {_LIVE} RETURNING {_FIELDS}
-""")
 _OWN_USE = text("""
-    SELECT u.reference, u.amount_minor, u.currency FROM redemption u JOIN redemption_code r ON r.id = u.code_id
-    WHERE r.digest = ANY(:digests) AND u.clerk_id = :clerk AND u.amount_minor = :amount_minor
+    SELECT u.reference, u.captured_minor, u.currency FROM redemption u JOIN redemption_code r ON r.id = u.code_id
+    WHERE r.digest = ANY(:digests) AND u.clerk_id = :clerk AND u.state = 'captured' AND u.captured_minor = :amount_minor
       AND u.created_at > clock() - make_interval(secs => :seconds)
 """)
-_USE = text("""
-    INSERT INTO redemption (id, reference, code_id, certificate_id, holder_id, store_id, clerk_id, amount_minor,
-                            commission_minor, currency)
-    VALUES (:id, :reference, :code, :certificate, :holder, :store, :clerk, :amount_minor, :commission_minor, :currency)
+_HOLD = text("""
+    INSERT INTO redemption (id, reference, code_id, holder_id, store_id, clerk_id, amount_minor, currency, state, hold_until)
+    VALUES (:id, :reference, :code, :holder, :store, :clerk, :amount_minor, :currency, 'authorised',
+            clock() + make_interval(secs => :seconds)) RETURNING hold_until
 """)
-_GIVER = text("""
-    SELECT giver_id FROM gift WHERE certificate_id = :certificate AND state = 'accepted' AND recipient_id = :holder
-    ORDER BY answered_at DESC LIMIT 1
+_HOLD_PARTS = text("""
+    INSERT INTO redemption_part (redemption_id, place, certificate_id, amount_minor)
+    SELECT :id, p.place, p.certificate_id, p.amount_minor
+    FROM unnest(CAST(:certificates AS bigint[]), CAST(:amounts AS bigint[])) WITH ORDINALITY
+         AS p(certificate_id, amount_minor, place)
+""")
+_CAPTURE = text("""
+    UPDATE redemption SET state = 'captured', captured_minor = :amount_minor, commission_minor = :commission_minor,
+        ended_at = clock()
+    WHERE id = :id AND state = 'authorised' AND hold_until > clock() AND amount_minor >= :amount_minor RETURNING true
+""")
+_CAPTURE_PARTS = text("""
+    UPDATE redemption_part p SET captured_minor = c.amount_minor
+    FROM unnest(CAST(:certificates AS bigint[]), CAST(:amounts AS bigint[])) AS c(certificate_id, amount_minor)
+    WHERE p.redemption_id = :id AND p.certificate_id = c.certificate_id
+""")
+_END = text("""
+    UPDATE redemption SET state = :outcome, ended_at = clock()
+    WHERE id = :id AND state = 'authorised' AND (:outcome = 'voided' OR hold_until <= clock()) RETURNING true
+""")
+_DUE = text("""
+    SELECT id::text FROM redemption WHERE state = 'authorised' AND hold_until <= clock() ORDER BY hold_until LIMIT :limit
 """)
 
 
-def ask_code(
-    db: Connection,
-    rules: Rules,
-    *,
-    code_id: str,
-    holder: Member,
-    certificate_id: int,
-    limit: Money | None,
-    receipt: bool,
-) -> Code:
-    """A new one-time code for one certificate; it voids the holder's code before it.
+def authorise(db: Connection, rules: Rules, *, use_id: str, clerk: Clerk, code: str, amount: Money) -> Hold:
+    """Hold `amount` for this clerk's store, on the code's certificates in the order of the code; the holder is told.
 
-    `limit` is the most it may pay; None: all that is left. `receipt` sends it by text as well. The same `code_id` gives
-    the same code.
-    Raises Refusal `not_yours`, `nothing_left` or `over_balance`.
+    The code is used up by it. The same `use_id` holds once. Raises Refusal as `one_time_codes.check` does, `over_code`
+    (the code stays good), `hold_ended` when this use has been let go or reversed, or `use_undone` when the store reversed it
+    before it arrived.
     """
-    members.lock(db, holder.id)
-    code = rules.code_keys.code_for(code_id)
-    if asked_before := db.execute(_ASKED, {"id": code_id, "holder": holder.id}).first():
-        certificate, limit_minor, currency, until = asked_before
-        return Code(shown(code), _most(db, certificate, limit_minor, currency), until)
-    currency, issuer = wallet.lock(db, holder.id, certificate_id)
-    db.execute(_VOID, {"holder": holder.id})  # waits for a use that is under way: what is left is what it leaves
-    balance = Money(ledger.balance(db, "2100", str(certificate_id), currency), currency)
-    if not balance.amount_minor:
-        raise Refusal("nothing_left")
-    if limit is not None and limit.amount_minor > balance.amount_minor:
-        raise Refusal("over_balance", balance=balance)
-    key_id, digest = rules.code_keys.seal(code)
-    asked = {
-        "id": code_id,
-        "digest": digest,
-        "key_id": key_id,
-        "holder": holder.id,
-        "certificate": certificate_id,
-        "limit_minor": limit.amount_minor if limit else None,
-        "seconds": rules.code_seconds,
-    }
-    until = db.execute(_ASK, asked).scalar_one()
-    most = limit or balance
-    if receipt:
-        told: dict[str, Value] = {"code": shown(code), "until": until, "limit": most, "issuer": issuer}
-        notices.send(db, holder, rules.sms_provider, notices.CODE, **told)
-    return Code(shown(code), most, until)
-
-
-def check(db: Connection, rules: Rules, *, clerk: Clerk, code: str) -> Payable:
-    """Whether a code is good at this clerk's store, and for how much. Uses nothing.
-
-    A code that is unknown, expired, used or for other stores is refused in the same words: Refusal `code_refused`.
-    The attempt is counted before the code is looked at; raises Refusal `locked` after too many bad ones.
-    """
-    _reserve(rules, clerk)
-    row = db.execute(_CHECK, {"digests": _digests(rules, code), "store": clerk.store_id}).first()
-    if row is None:
+    held = _held(db, rules, use_id, clerk, code, amount)
+    if held is None:
         raise Refusal("code_refused")
-    _, _, certificate, limit_minor, currency, issuer, until = row
-    _forgive(rules, clerk)
-    return Payable(issuer, _most(db, certificate, limit_minor, currency), until)
+    use, again = held
+    if not again:
+        told: dict[str, Value] = {
+            "store": clerk.store,
+            "amount": use.amount,
+            "until": use.hold_until,
+            "reference": use.reference,
+        }
+        names = uses.issuers(db, use.id)
+        notices.send(db, members.get(db, use.holder_id), rules.sms_provider, notices.HELD, issuer=names, **told)
+    return Hold(use.reference, use.amount, use.hold_until, again)
+
+
+def capture(db: Connection, rules: Rules, *, use_id: str, clerk: Clerk, amount: Money) -> Use:
+    """The store takes `amount` of what it held, less commission; the rest returns to the holder. Holder and givers are told.
+
+    Any clerk of the store may. Capturing again gives the first answer. Raises Refusal `use_unknown` (also for another
+    store's), `hold_ended` or `over_hold`.
+    """
+    use = uses.find(db, clerk, use_id)
+    members.lock(db, use.holder_id)
+    use = uses.find(db, clerk, use_id)
+    if use.state == "captured":
+        return Use(use.reference, use.captured, again=True)
+    if amount.currency != use.amount.currency or not 0 < amount.amount_minor <= use.amount.amount_minor:
+        raise Refusal("over_hold", limit=use.amount)
+    _capture(db, rules, use, clerk, amount)
+    return Use(use.reference, amount, again=False)
+
+
+def void(db: Connection, rules: Rules, *, use_id: str, clerk: Clerk) -> None:
+    """The store lets a hold go: all of it returns to the holder, who is told. What has ended uncaptured stays so.
+
+    Raises Refusal `use_unknown` (also for another store's) or `use_captured`.
+    """
+    use = uses.find(db, clerk, use_id)
+    members.lock(db, use.holder_id)
+    if not let_go(db, rules, use, "voided") and uses.find(db, clerk, use_id).state == "captured":
+        raise Refusal("use_captured")
+
+
+def time_out(db: Connection, rules: Rules, *, use_id: str) -> None:
+    """A hold's time is over: all of it returns to the holder, who is told. Nothing happens if it had ended."""
+    use = uses.read(db, use_id)
+    members.lock(db, use.holder_id)
+    let_go(db, rules, use, "timed out")
+
+
+def due(db: Connection, *, limit: int) -> list[str]:
+    """Ids of the uses whose hold is over."""
+    return [str(id_) for (id_,) in db.execute(_DUE, {"limit": limit})]
 
 
 def use(db: Connection, rules: Rules, *, use_id: str, clerk: Clerk, code: str, amount: Money) -> Use:
-    """Pay `amount` with a code, whole or part; what is left stays on the certificate. Holder and giver are told.
+    """Pay `amount` with a code, whole or part, at once; what is left stays on the certificates. Holder and givers are told.
 
     One conditional update takes the code, so that of any number of clerks one wins. The clerk who asks again for the
-    same use is told so and pays nothing. Raises Refusal as `check` does, or `over_code` (the code stays good).
+    same use is told so and pays nothing. Raises Refusal as `authorise` does.
     """
-    _reserve(rules, clerk)
-    digests = _digests(rules, code)
-    row = db.execute(_TAKE, {"digests": digests, "store": clerk.store_id}).first()
-    if row is None:
-        return _used_before(db, rules, clerk, digests, amount)
-    code_id, holder_id, certificate, limit_minor, currency, issuer, _ = row
-    _forgive(rules, clerk)
-    most = _most(db, certificate, limit_minor, currency)
-    if amount.currency != currency or amount.amount_minor > most.amount_minor:
+    found = _held(db, rules, use_id, clerk, code, amount)
+    if found is None:
+        return _used_before(db, rules, clerk, code, amount)
+    held, again = found
+    if held.state == "captured":
+        return Use(held.reference, held.captured, again=True)
+    if again:
+        return capture(db, rules, use_id=use_id, clerk=clerk, amount=amount)
+    _capture(db, rules, held, clerk, amount)
+    return Use(held.reference, amount, again=False)
+
+
+def let_go(db: Connection, rules: Rules, use: uses.Stored, outcome: str) -> bool:
+    """End a hold without a capture (`outcome`: voided, or timed out); False when it had ended. The caller holds the
+    holder's row."""
+    if not db.execute(_END, {"id": use.id, "outcome": outcome}).scalar():
+        return False
+    parts = {part.certificate: part.amount for part in uses.parts(db, use.id)}
+    back = coming_back.homes(db, rules, use.holder_id, parts)
+    ledger.post(db, f"{use.id}:{outcome}", chart.voided(outcome, use.id, back))
+    told: dict[str, Value] = {"store": use.store, "amount": use.amount, "reference": use.reference}
+    notices.send(db, members.get(db, use.holder_id), rules.sms_provider, notices.LET_GO, **told)
+    return True
+
+
+def _held(
+    db: Connection, rules: Rules, use_id: str, clerk: Clerk, code: str, amount: Money
+) -> tuple[uses.Stored, bool] | None:
+    """The use with its hold, and whether it had been there before; None when the code is not good here."""
+    one_time_codes.reserve(rules, clerk)
+    uses.alone(db, use_id)
+    if uses.undone(db, clerk, use_id):
+        raise Refusal("use_undone")
+    if before := uses.seen(db, clerk, use_id):
+        one_time_codes.forgive(rules, clerk)
+        if before.state not in ("authorised", "captured"):
+            raise Refusal("hold_ended")
+        return before, True
+    taken = one_time_codes.take(db, rules, clerk, code)
+    if taken is None:
+        return None
+    one_time_codes.forgive(rules, clerk)
+    most = taken.most
+    if amount.currency != most.currency or not 0 < amount.amount_minor <= most.amount_minor:
         raise Refusal("over_code", limit=most)
-    commission = Money((amount.amount_minor * clerk.commission_bps + 5_000) // 10_000, currency)
-    reference = new_reference()
-    use_row = {
+    parts = _first(taken.parts, amount)
+    hold = {
         "id": use_id,
-        "reference": reference,
-        "code": code_id,
-        "certificate": certificate,
-        "holder": holder_id,
+        "reference": new_reference(),
+        "code": taken.id,
+        "holder": taken.holder_id,
         "store": clerk.store_id,
         "clerk": clerk.id,
         "amount_minor": amount.amount_minor,
-        "commission_minor": commission.amount_minor,
-        "currency": currency,
+        "currency": amount.currency,
+        "seconds": HOLD_SECONDS,
     }
+    db.execute(_HOLD, hold)
+    db.execute(_HOLD_PARTS, {"id": use_id, **_columns(parts)})
     try:
-        ledger.post(db, f"{use_id}:authorised", chart.authorised({certificate: amount}, code_id))
+        ledger.post(db, f"{use_id}:authorised", chart.authorised(parts, use_id))
     except BalanceTooLow as error:
         raise Refusal("over_code", limit=most) from error
-    ledger.post(db, f"{use_id}:captured", chart.captured(clerk.store_id, code_id, amount, commission, {}))
-    db.execute(_USE, use_row)
-    _tell(db, rules, clerk, holder_id, certificate, issuer, amount, reference)
-    return Use(reference, amount, again=False)
+    return uses.read(db, use_id), False
 
 
-def _tell(
-    db: Connection,
-    rules: Rules,
-    clerk: Clerk,
-    holder_id: int,
-    certificate: int,
-    issuer: str,
-    amount: Money,
-    reference: str,
-) -> None:
-    """The holder learns where and what is left; the giver of it, that it was used and not where."""
-    holder = members.get(db, holder_id)
-    left = Money(ledger.balance(db, "2100", str(certificate), amount.currency), amount.currency)
-    told: dict[str, Value] = {"amount": amount, "issuer": issuer, "reference": reference}
-    notices.send(db, holder, rules.sms_provider, notices.USED, store=clerk.store, left=left, **told)
-    giver_id = db.execute(_GIVER, {"certificate": certificate, "holder": holder_id}).scalar()
-    if giver_id is not None:
-        giver = members.get(db, int(giver_id))
-        notices.send(db, giver, rules.sms_provider, notices.GIFT_USED, recipient=holder.msisdn, **told)
+def _capture(db: Connection, rules: Rules, use: uses.Stored, clerk: Clerk, amount: Money) -> None:
+    """Capture of a hold by one conditional update. When it is less than was held, the caller holds the holder's row."""
+    commission = Money((amount.amount_minor * clerk.commission_bps + 5_000) // 10_000, amount.currency)
+    captured = {"id": use.id, "amount_minor": amount.amount_minor, "commission_minor": commission.amount_minor}
+    if not db.execute(_CAPTURE, captured).scalar():
+        raise Refusal("hold_ended")
+    held = {part.certificate: part.amount for part in uses.parts(db, use.id)}
+    spent = _first(held, amount)
+    db.execute(_CAPTURE_PARTS, {"id": use.id, **_columns(spent)})
+    rest = {
+        certificate: Money(part.amount_minor - _minor(spent, certificate), part.currency)
+        for certificate, part in held.items()
+        if part.amount_minor > _minor(spent, certificate)
+    }
+    back = coming_back.homes(db, rules, use.holder_id, rest) if rest else {}
+    ledger.post(db, f"{use.id}:captured", chart.captured(clerk.store_id, use.id, amount, commission, back))
+    _tell(db, rules, clerk, use, amount, sheets=len(spent))
 
 
-def _used_before(db: Connection, rules: Rules, clerk: Clerk, digests: list[bytes], amount: Money) -> Use:
+def _tell(db: Connection, rules: Rules, clerk: Clerk, use: uses.Stored, amount: Money, *, sheets: int) -> None:
+    """The holder learns where and what is left; each giver of it, that it was used and not where."""
+    holder, left, reference = members.get(db, use.holder_id), uses.left(db, use.id), use.reference
+    paid: dict[str, Value] = {"amount": amount, "store": clerk.store, "left": left, "reference": reference}
+    if sheets == 1:
+        issuer = uses.issuers(db, use.id)
+        notices.send(db, holder, rules.sms_provider, notices.USED, issuer=issuer, **paid)
+    else:
+        notices.send(db, holder, rules.sms_provider, notices.USED_TOGETHER, sheets=sheets, **paid)
+    for given in uses.given(db, use.id):
+        giver = members.get(db, given.giver_id)
+        touched: dict[str, Value] = {"amount": given.amount, "issuer": given.issuer, "recipient": holder.msisdn}
+        notices.send(db, giver, rules.sms_provider, notices.GIFT_USED, reference=reference, **touched)
+
+
+def _used_before(db: Connection, rules: Rules, clerk: Clerk, code: str, amount: Money) -> Use:
+    """The same clerk's use of the same code under another id. Raises Refusal `code_refused`."""
     own = {
-        "digests": digests,
+        "digests": one_time_codes.digests(rules, code),
         "clerk": clerk.id,
         "amount_minor": amount.amount_minor,
         "seconds": rules.code_seconds,
@@ -214,24 +258,24 @@ def _used_before(db: Connection, rules: Rules, clerk: Clerk, digests: list[bytes
     row = db.execute(_OWN_USE, own).first()
     if row is None:
         raise Refusal("code_refused")
-    _forgive(rules, clerk)
-    return Use(row.reference, Money(row.amount_minor, row.currency), again=True)
+    one_time_codes.forgive(rules, clerk)
+    return Use(row.reference, Money(row.captured_minor, row.currency), again=True)
 
 
-def _most(db: Connection, certificate: int, limit_minor: int | None, currency: str) -> Money:
-    balance = ledger.balance(db, "2100", str(certificate), currency)
-    return Money(balance if limit_minor is None else min(balance, limit_minor), currency)
+def _first(parts: Mapping[int, Money], amount: Money) -> dict[int, Money]:
+    """The first `amount` of these parts, in their order."""
+    taken: dict[int, Money] = {}
+    rest = amount.amount_minor
+    for certificate, part in parts.items():
+        if share := min(rest, part.amount_minor):
+            taken[certificate] = Money(share, part.currency)
+        rest -= share
+    return taken
 
 
-def _digests(rules: Rules, code: str) -> list[bytes]:
-    return [digest for _, digest in rules.code_keys.candidates(code)]
+def _columns(parts: Mapping[int, Money]) -> dict[str, list[int]]:
+    return {"certificates": list(parts), "amounts": [part.amount_minor for part in parts.values()]}
 
 
-def _reserve(rules: Rules, clerk: Clerk) -> None:
-    rules.attempts.reserve(CODE_BY_CLERK, str(clerk.id))
-    rules.attempts.reserve(CODE_BY_STORE, str(clerk.store_id))
-
-
-def _forgive(rules: Rules, clerk: Clerk) -> None:
-    rules.attempts.forgive(CODE_BY_CLERK, str(clerk.id))
-    rules.attempts.forgive(CODE_BY_STORE, str(clerk.store_id))
+def _minor(parts: Mapping[int, Money], certificate: int) -> int:
+    return parts[certificate].amount_minor if certificate in parts else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from circulation.attempts import Attempts
 from circulation.codes import CodeKeys
@@ -11,10 +12,18 @@ from payments.carrier_bill import CarrierBill
 from payments.gateway import Gateway
 
 
+class Sealer(Protocol):
+    """Encrypts what must not lie readable in the database."""
+
+    def seal(self, plain: bytes) -> bytes: ...
+    def open(self, sealed: bytes) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """One deployment's rules. `country` is ISO 3166, `currency` ISO 4217, times are seconds, amounts minor units.
 
+    `name_checks`: the network can be asked whose a phone is.
     `rails` are the ways to pay on offer, in menu order: None stands for the operator's own phone bill.
     """
 
@@ -31,9 +40,11 @@ class Rules:
     service_code: str
     public_base_url: str
     code_keys: CodeKeys
+    seal: Sealer
     attempts: Attempts
     pins: Pins
     most_sheets: int = 9
     most_amount_minor: int = 100_000_000
     most_waiting: int = 3
     late_issue_seconds: int = 86_400
+    name_checks: bool = False

@@ -1,13 +1,13 @@
-"""Answers and notice holes as JSON and back: text, numbers, Money, phone numbers, times. Nothing else is let through."""
+"""Answers and notice holes as JSON and back: text, numbers, Money, phone numbers, times, days. Nothing else is let through."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 
-Value = str | int | bool | None | Money | Msisdn | datetime
+Value = str | int | bool | None | Money | Msisdn | datetime | date
 
 
 def pack(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -30,6 +30,8 @@ def _packed(value: Value) -> Any:
             return {"msisdn": value.e164}
         case datetime():
             return {"time": value.isoformat()}
+        case date():
+            return {"day": value.isoformat()}
     raise TypeError(f"a {type(value).__name__} cannot be remembered")
 
 
@@ -41,6 +43,8 @@ def _unpacked(value: Any) -> Value:
             return Msisdn(e164)
         case {"time": str(moment)}:
             return datetime.fromisoformat(moment)
+        case {"day": str(day)}:
+            return date.fromisoformat(day)
         case None | str() | int():
             return value
     raise TypeError(f"{type(value).__name__} is no packed value")

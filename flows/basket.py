@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from bot.dialog import Choose, Flow, Go, Option, move
-from circulation import wallet
+from circulation import recalling, wallet
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
@@ -16,10 +16,12 @@ from circulation.wallet import Event
 
 LINES = {
     "bought": "{at}: {issuer} for {amount}, ref {reference}",
+    "scheduled": "{at}: {issuer} {amount} to {who}, not sent yet, ref {reference}",
     "offered": "{at}: {issuer} {amount} to {who}, waiting, ref {reference}",
     "accepted": "{at}: {issuer} {amount} to {who}, accepted, ref {reference}",
     "declined": "{at}: {issuer} {amount} to {who}, refused, ref {reference}",
     "lapsed": "{at}: {issuer} {amount} to {who}, not answered, ref {reference}",
+    "recalled": "{at}: {issuer} {amount} to {who}, taken back, ref {reference}",
     "received": "{at}: {issuer} {amount} from {who}, ref {reference}",
     "used": "{at}: {amount} of {issuer} at {store}, ref {reference}",
 }
@@ -42,6 +44,7 @@ class Basket(Flow):
         Choose("used", "You used:", options="all_uses", drop="leave"),
         Go("redeem", flow="redeem", carry={"certificate": "basket"}),
         Go("gift", flow="gift", carry={"certificate": "basket"}),
+        Go("recall", flow="recall"),
     ]
     moves = [
         move("open", "start", "basket"),
@@ -52,6 +55,7 @@ class Basket(Flow):
         move("redeem", "certificate", "redeem"),
         move("gift", "certificate", "gift"),
         move("uses", "certificate", "uses"),
+        move("recall", "gifts", "recall"),
         *[move("answered", history, history) for history in ("uses", "bought", "gifts", "used")],
     ]
     holes = {
@@ -92,7 +96,12 @@ class Basket(Flow):
         return _lines(wallet.purchases(self.db, self.member.id) if self.member else [])
 
     def gifts(self) -> list[Option]:
-        return _lines(wallet.gifts(self.db, self.member.id) if self.member else [])
+        """The gifts given and received; where one waits for its answer, it can be taken back."""
+        if self.member is None:
+            return _lines([])
+        lines = _lines(wallet.gifts(self.db, self.member.id))
+        waiting = recalling.unanswered(self.db, self.member.id)
+        return [*lines, Option("recall", "Take back a gift", trigger="recall")] if waiting else lines
 
     def all_uses(self) -> list[Option]:
         return _lines(wallet.uses(self.db, self.member.id) if self.member else [])

@@ -10,7 +10,6 @@ from bot.dialog import Choose, End, Flow, Waiting, move
 from circulation import gifting
 from circulation.gifting import Offer
 from circulation.money import Money
-from circulation.refusals import Refusal
 
 ANSWERS = {"accept": "Accept", "decline": "Refuse", "later": "Later"}
 
@@ -96,7 +95,8 @@ class Claim(Flow):
     def _shown(self) -> Offer:
         offer = self._offer()
         if offer is None:
-            raise Refusal("gift_answered")
+            assert self.member is not None, "a recipient is known since the gift was offered"
+            raise gifting.gone(self.db, gift_id=str(self.answers["about"]), recipient=self.member)
         return offer
 
     @cached_property

@@ -25,7 +25,7 @@ class Help(Flow):
         ),
         Choose(
             "buying",
-            "Choose a certificate and a value. It goes on your phone bill. Or text BUY.",
+            "Choose a certificate, a value and how to pay. Or text BUY.",
             options={},
             drop="leave",
         ),

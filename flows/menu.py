@@ -1,6 +1,6 @@
 """Menu: where every conversation begins, and where it comes back to when the line was lost.
 
-> (dials)             < Welcome to Giftline: gift certificates on any phone. 1. Buy 2. Give ... 7. Kiswahili
+> (dials)             < Welcome to Giftline: gift certificates on any phone. 1. Buy 2. Give ... 7. Lugha/Language
 > 1                   < What kind of certificate? ...
 """
 
@@ -10,7 +10,7 @@ from circulation.money import Money
 from circulation.msisdn import Msisdn
 
 SCREENS = ("welcome", "menu", "lost", "lost_bought", "lost_gave", "lost_used")
-PLACES = ("buy", "gift", "basket", "redeem", "claim", "store", "help", "language")
+PLACES = ("buy", "gift", "basket", "redeem", "claim", "store", "more", "language")
 
 
 class Menu(Flow):
@@ -69,7 +69,7 @@ class Menu(Flow):
         if catalogue.clerk(self.db, self.phone):
             places.append(Option("store", "Till", trigger="store"))
         places += [
-            Option("help", "How it works", trigger="help"),
+            Option("more", "More", trigger="more"),
             Option("language", "Lugha/Language", trigger="language"),
         ]
         return places
@@ -81,7 +81,7 @@ class Menu(Flow):
         return self._last_is("bought")
 
     def last_gave(self) -> bool:
-        return self._last_is("offered", "accepted", "declined", "lapsed")
+        return self._last_is("scheduled", "offered", "accepted", "declined", "lapsed", "recalled")
 
     def last_used(self) -> bool:
         return self._last_is("used")

@@ -1,6 +1,7 @@
 """Store: the clerk's till, by a line of text or by dialling.
 
 > CHECK 4821 7730 1926      < GOOD: Naivas, up to KES 500, until 20 Nov 14:32.
+> CHECK 9051 2203 4417      < GOOD: Naivas + Giftline, up to KES 1,500, until 20 Nov 14:40.   (several together)
 > USE 4821 7730 1926 350    < APPROVED: KES 350. Ref 7KQ4MXW2.
 > USE 4821 7730 1926 350    < APPROVED: KES 350. Ref 7KQ4MXW2.       (asked again: paid once)
 > CHECK 1111 1111 1111      < DENIED. This code cannot be used here. Ask the customer for a new code.
@@ -11,7 +12,7 @@ from datetime import datetime
 
 from bot import parsing
 from bot.dialog import Ask, Choose, End, Flow, move
-from circulation import catalogue, redemption
+from circulation import catalogue, one_time_codes, redemption
 from circulation.catalogue import Clerk
 from circulation.digits import fold_digits
 from circulation.money import Money
@@ -48,7 +49,7 @@ class Store(Flow):
     ]
     holes = {
         "store": "W" * 30,
-        "issuer": "W" * 24,
+        "issuer": " + ".join(["W" * 24] * 3),
         "most": Money(100_000_050, "KES"),
         "amount": Money(100_000_050, "KES"),
         "until": datetime.fromisoformat("2026-11-30T23:59:00+00:00"),
@@ -76,7 +77,7 @@ class Store(Flow):
         return Money(parsing.amount(text, self.rules.currency, self.rules.most_amount_minor), self.rules.currency)
 
     def check(self) -> None:
-        payable = redemption.check(self.db, self.rules, clerk=self._clerk(), code=str(self.answers["check_code"]))
+        payable = one_time_codes.check(self.db, self.rules, clerk=self._clerk(), code=str(self.answers["check_code"]))
         self.answers.update(issuer=payable.issuer, most=payable.most, until=payable.until)
 
     def use(self) -> None:

@@ -13,7 +13,9 @@ _KEEP = text("""
     INSERT INTO callback (rail, event, charge_id) VALUES (:rail, :event, :charge) ON CONFLICT DO NOTHING RETURNING true
 """)
 _INCIDENT = text("""
-    INSERT INTO incident (kind, about, facts) VALUES (:kind, :about, CAST(:facts AS jsonb)) ON CONFLICT DO NOTHING
+    INSERT INTO incident (kind, about, facts) VALUES (:kind, :about, CAST(:facts AS jsonb))
+    ON CONFLICT (kind, about) DO UPDATE SET closed_at = NULL, created_at = clock(), facts = excluded.facts
+    WHERE incident.closed_at IS NOT NULL
 """)
 
 
@@ -42,7 +44,7 @@ def take(db: Connection, rail: str, hint: Hint) -> bool:
 
 
 def incident(db: Connection, kind: str, about: str, facts: Mapping[str, object]) -> None:
-    """Have the operator look at something, once for each `kind` and `about`."""
+    """Have the operator look at something, once for each `kind` and `about`; again when it comes back after it was closed."""
     db.execute(_INCIDENT, {"kind": kind, "about": about[:200], "facts": json.dumps(facts)})
 
 

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Row, text
 
 from payments.gateway import Charge
 
-State = Literal["new", "asking", "unknown", "pending", "needs_code", "reserved", "paid", "failed", "lapsed"]
+State = Literal["new", "asking", "unknown", "pending", "needs_code", "paid", "failed", "lapsed"]
 """new: minted, nobody was asked. asking: a worker is asking now. unknown: asked, and no clear answer came. lapsed: given up
 by us. The others are the rail's own word (payments/gateway.py)."""
 
-WAITS = ("new", "asking", "unknown", "pending", "needs_code", "reserved")
+WAITS = ("new", "asking", "unknown", "pending", "needs_code")
 """States in which the payer still waits for an answer of ours."""
 
 

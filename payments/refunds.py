@@ -41,12 +41,13 @@ _HOLD = text("""
 """)
 _MARK = text("""
     UPDATE refund SET state = :state, due_at = clock() + make_interval(secs => CAST(:look_after AS float8)),
-        handle = coalesce(nullif(:handle, ''), handle), receipt = coalesce(nullif(:receipt, ''), receipt), reason = :reason,
+        handle = coalesce(nullif(handle, ''), :handle), receipt = coalesce(nullif(:receipt, ''), receipt), reason = :reason,
         ended_at = CASE WHEN :state IN ('paid', 'failed') THEN coalesce(ended_at, clock()) END
     WHERE id = :id
 """)
 _LOOK = text("""
-    UPDATE refund SET due_at = CASE WHEN state = 'asking' THEN due_at ELSE clock() END, handle = coalesce(nullif(:handle, ''), handle)
+    UPDATE refund SET due_at = CASE WHEN state = 'asking' THEN due_at ELSE clock() END,
+        handle = coalesce(nullif(:handle, ''), handle)
     WHERE id = CAST(:id AS uuid) AND rail = :rail AND state NOT IN ('paid', 'failed')
 """)
 _EXISTS = text("SELECT EXISTS (SELECT FROM refund WHERE id = CAST(:id AS uuid) AND rail = :rail)")

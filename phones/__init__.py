@@ -1,4 +1,5 @@
-"""The browser phones: feature phones and a till in a web page, and the two providers that carry their texts.
+"""The browser phones: feature phones and a till in a web page, the two providers that carry their texts, and those that are
+paid.
 
 Development only. What stands here is the outside world: it speaks to the product by the public webhooks and by nothing
 else, so that what a newcomer tries in the browser is what a customer's phone does.
@@ -10,10 +11,11 @@ import redis
 from flask import Blueprint
 
 from bot.config import Settings
-from phones import api, pages, providers
+from phones import api, pages, providers, rails
 from phones.airwaves import Airwaves
 from phones.handset import Network
 from phones.pages import Phone
+from phones.questions import Questions
 
 __all__ = ["DEMO_CAST", "Phone", "blueprint"]
 
@@ -34,7 +36,9 @@ def blueprint(settings: Settings, client: redis.Redis, cast: Sequence[Phone]) ->
     if not settings.development:
         raise ValueError("the browser phones are for development mode only")
     airwaves, network = Airwaves(client), Network(settings)
-    phones = pages.blueprint(settings, cast)
-    phones.register_blueprint(api.blueprint(settings, airwaves, network))
+    played = rails.played(settings)
+    phones = pages.blueprint(settings, cast, bank=f"{settings.fakes_url}/bank" if "bank" in played else "")
+    questions = Questions(settings.fakes_url if played else "")
+    phones.register_blueprint(api.blueprint(settings, airwaves, network, questions))
     phones.register_blueprint(providers.blueprint(settings, airwaves, network))
     return phones

@@ -1,8 +1,9 @@
 """What the page asks of the network: dial, answer, hang up, text, listen. JSON in, JSON out, 400 with a reason.
 
-New texts reach the page by cheap short polls, not by long ones: a poll is one Redis round trip and holds a thread for
-about a millisecond, whereas every long poll or event stream would hold one of the 16 web threads for as long as a tab
-stays open, and those same threads must answer the webhooks that the phones call. Half a second is at once for a text.
+New texts and questions reach the page by cheap short polls, not by long ones: a poll is one round trip to Redis and one to
+the providers that are played here, and holds a thread for some milliseconds, whereas every long poll or event stream would
+hold one of the 16 web threads for as long as a tab stays open, and those same threads must answer the webhooks that the
+phones call. Half a second is at once for a text.
 """
 
 import re
@@ -20,6 +21,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from bot.config import Settings
 from phones.airwaves import Airwaves
 from phones.handset import Carrier, Handset, Network, NetworkFault, NoDialog, Screen
+from phones.questions import Answer, Questions
 
 LONGEST_REQUEST = 16_384  # bytes
 LONGEST_TEXT = 1600
@@ -56,6 +58,12 @@ class _Numbered(BaseModel):
     number: str = Field(max_length=40)
 
 
+class _Answered(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    question: str = Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")
+    answer: Answer
+
+
 class _Listening(BaseModel):
     model_config = ConfigDict(extra="forbid")
     after: dict[Number, TextId] = Field(max_length=PHONES_ON_A_PAGE)
@@ -67,10 +75,11 @@ _Request = TypeVar("_Request", bound=BaseModel)
 class Api:
     """The network as the page sees it. Every method reads the request's JSON and answers it."""
 
-    def __init__(self, settings: Settings, airwaves: Airwaves, network: Network) -> None:
+    def __init__(self, settings: Settings, airwaves: Airwaves, network: Network, questions: Questions) -> None:
         self._settings = settings
         self._airwaves = airwaves
         self._network = network
+        self._questions = questions
 
     def dial(self) -> ResponseReturnValue:
         """{msisdn, code} -> {text, more}, with {fault} when the product failed."""
@@ -105,8 +114,19 @@ class Api:
         return jsonify(msisdn=_msisdn(_read(_Numbered).number, self._settings.country))
 
     def texts(self) -> ResponseReturnValue:
-        """{after: {msisdn: id of the last text seen, or "0"}} -> {texts}, oldest first."""
-        return jsonify(texts=[asdict(text) for text in self._airwaves.texts(_read(_Listening).after)])
+        """{after: {msisdn: id of the last text seen, or "0"}} -> {texts, questions}, each oldest first."""
+        after = _read(_Listening).after
+        texts = [asdict(text) for text in self._airwaves.texts(after)]
+        return jsonify(texts=texts, questions=[asdict(question) for question in self._questions.waiting(after)])
+
+    def question(self) -> ResponseReturnValue:
+        """{question: its id, answer} -> {}, also when it no longer waits; {fault} when the provider failed."""
+        answered = _read(_Answered)
+        try:
+            self._questions.answer(answered.question, answered.answer)
+        except NetworkFault as fault:
+            return jsonify(fault=str(fault))
+        return jsonify({})
 
     def _ussd(self, msisdn: str, turn: Callable[[Handset], Screen]) -> ResponseReturnValue:
         handset = self._network.handset(msisdn, dialog=self._airwaves.dialog(msisdn))
@@ -122,10 +142,10 @@ class Api:
         return jsonify(shown)
 
 
-def blueprint(settings: Settings, airwaves: Airwaves, network: Network) -> Blueprint:
-    """POST api/{dial,answer,hang-up,text,number,texts}, under /phones."""
-    api, phones = Api(settings, airwaves, network), Blueprint("api", __name__, url_prefix="/api")
-    verbs = (api.dial, api.answer, api.hang_up, api.text, api.number, api.texts)
+def blueprint(settings: Settings, airwaves: Airwaves, network: Network, questions: Questions) -> Blueprint:
+    """POST api/{dial,answer,hang-up,text,number,texts,question}, under /phones."""
+    api, phones = Api(settings, airwaves, network, questions), Blueprint("api", __name__, url_prefix="/api")
+    verbs = (api.dial, api.answer, api.hang_up, api.text, api.number, api.texts, api.question)
     for verb in verbs:
         name = verb.__name__.replace("_", "-")
         phones.add_url_rule(f"/{name}", name, verb, methods=["POST"])

@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from bot.config import Settings
 from circulation.msisdn import Msisdn
 from phones.api import LONGEST_ANSWER, LONGEST_TEXT
 from phones.handset import Carrier
+
+TRANSFER = ("amount", "reference", "phone")
+"""What the bank's page can be opened with."""
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -24,8 +29,8 @@ class Phone:
     role: Literal["customer", "till"] = "customer"
 
 
-def blueprint(settings: Settings, cast: Sequence[Phone]) -> Blueprint:
-    """GET /phones.
+def blueprint(settings: Settings, cast: Sequence[Phone], bank: str = "") -> Blueprint:
+    """GET /phones, and GET /phones/bank which leads to the page for transfers at `bank` (empty: there is none).
 
     The page's "first thing to try" needs a giver, a recipient and a till: raises ValueError when `cast` lacks one.
     """
@@ -47,7 +52,15 @@ def blueprint(settings: Settings, cast: Sequence[Phone]) -> Blueprint:
             recipient_as_typed=Msisdn(recipient.msisdn).national(settings.country),
             till=till,
             limits={"text": LONGEST_TEXT, "answer": LONGEST_ANSWER},
+            has_bank=bool(bank),
         )
+
+    @phones.get("/bank")
+    def transfer() -> AnyResponse:
+        if not bank:
+            abort(404)
+        filled = {name: request.args[name] for name in TRANSFER if name in request.args}
+        return redirect(f"{bank}?{urlencode(filled)}")
 
     phones.after_request(_guard)
     return phones

@@ -98,7 +98,13 @@ def plain_settings(servers: embedded.Servers, database_url: str) -> Settings:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return Settings(
-        giftline_mode="development", database_url=database_url, redis_url=servers.redis_url, port=port, web_threads=16
+        giftline_mode="development",
+        database_url=database_url,
+        redis_url=servers.redis_url,
+        port=port,
+        web_threads=16,
+        payment_rails="phone_bill",
+        subscriber_api_base="",
     )
 
 

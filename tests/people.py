@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 
 from bot.services import Services
-from circulation import books, catalogue, gifting, members, redemption, sales
+from circulation import books, catalogue, gifting, members, one_time_codes, sales
 from circulation.catalogue import Clerk
 from circulation.codes import damm
 from circulation.members import Member
@@ -132,22 +132,46 @@ class People:
                 self.rules,
                 gift_id=gift_id,
                 giver=giver,
-                certificate_id=certificate,
+                certificates=[certificate],
                 recipient=recipient,
                 note=note,
                 receipt=False,
             )
         return gift_id
 
-    def code(self, holder: Member, certificate: int, limit: Money | None = None) -> str:
+    def planned_gift(
+        self, giver: Member, certificates: list[int], recipient: Msisdn, ahead: str = "3 days", *, receipt: bool = False
+    ) -> str:
+        """A gift of these sheets that is to be sent so long from now ("3 days"), with the message "For school"; its id."""
+        gift_id, sends_at = str(uuid4()), self.value("SELECT clock() + CAST(:ahead AS interval)", ahead=ahead)
+        with self.database.begin() as db:
+            gifting.give(
+                db,
+                self.rules,
+                gift_id=gift_id,
+                giver=giver,
+                certificates=certificates,
+                recipient=recipient,
+                note="For school",
+                receipt=receipt,
+                sends_at=sends_at,
+            )
+        return gift_id
+
+    def accept(self, gift: str, recipient: Member) -> None:
+        """The recipient takes a gift."""
+        with self.database.begin() as db:
+            gifting.accept(db, self.rules, gift_id=gift, recipient=recipient)
+
+    def code(self, holder: Member, *certificates: int, limit: Money | None = None) -> str:
         """A live code as the clerk types it: twelve digits."""
         with self.database.begin() as db:
-            code = redemption.ask_code(
+            code = one_time_codes.ask_code(
                 db,
                 self.rules,
                 code_id=str(uuid4()),
                 holder=holder,
-                certificate_id=certificate,
+                certificates=certificates,
                 limit=limit,
                 receipt=True,
             )
@@ -170,6 +194,11 @@ class People:
         """The rows of a query."""
         with self.database.begin() as db:
             return list(db.execute(text(query), values))
+
+    def run(self, statement: str, **values: object) -> None:
+        """Do what no verb does: what time, a provider or an operator would have done."""
+        with self.database.begin() as db:
+            db.execute(text(statement), values)
 
     def value(self, query: str, **values: object) -> Any:
         """The single value of a query."""

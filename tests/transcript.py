@@ -15,6 +15,13 @@ A transcript is a small play. What people and networks do is input; what phones 
     * the network repeats that                     the last request once more, byte for byte
     * the network missed the end                   the dialog that ended goes on in the same session
     * Redis is emptied
+    Every way to pay is on offer                   the fake rails ask and answer as well
+    Amina is asked by mpesa: Do you want to pay... what a rail asks on her phone
+    Amina says pay                                 or decline, no_funds, wrong_pin: her answer to it
+    Amina pays on the page                         opens the newest link she was sent, and pays by card
+    Amina transfers KES 510 for {reference1}       and the bank's statement of it is imported
+    * the provider calls back                      what was to be called back is, twice and in the wrong order
+    The network knows whose phone is Baraka's      so that it can be asked
     # words for the reader, also the empty lines
 
 The player takes the input lines alone, writes down everything that every phone shows, and compares the whole: nothing
@@ -31,26 +38,35 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import requests
 from sqlalchemy import text
 
 from bot import fitting
 from bot.app import build_worker
+from bot.charging import Charging
 from bot.chores import Chores
 from bot.lint_texts import MOST_SEGMENTS, MOST_SEGMENTS_UCS2
 from bot.services import Services
 from bot.showing import BY_NUMBER
+from bot.subscribers import NameChecks
 from bot.worker import Worker
-from circulation import books, catalogue, members, sales
+from circulation import bank, books, catalogue, members, sales
 from circulation.msisdn import Msisdn
 from circulation.references import ALPHABET
+from payments import bank_statement
+from payments.fakes.people import Answer
+from payments.fakes.server import FakeRails
 from phones.handset import Dialog, Handset, Network, Screen
 from tests.fakes.providers import FakeProviders
+from tests.fakes.subscribers import FakeSubscribers
 
 FOLDER = Path(__file__).parent / "transcripts"
 BEGINS = datetime(2027, 3, 1, 7, 0, tzinfo=UTC)
 DIALOG_ENDS = "(the dialog ends)"
 NO_ANSWER = "(no answer)"
-OUTPUT = re.compile(rf"<( |$)|[^>*#].* gets:$|{re.escape(DIALOG_ENDS)}|{re.escape(NO_ANSWER)}")
+EVERY_WAY = "Every way to pay is on offer"
+NAMES_ARE_KNOWN = "The network knows whose phone is "
+OUTPUT = re.compile(rf"<( |$)|[^>*#].* gets:$|[^>*#]\w+ is asked by .*|{re.escape(DIALOG_ENDS)}|{re.escape(NO_ANSWER)}")
 PRICE = text("""
     SELECT d.id FROM denomination d JOIN issuer i ON i.id = d.issuer_id WHERE i.name = :issuer AND d.amount_minor = :worth
 """)
@@ -79,6 +95,10 @@ class Names:
             {
                 "serial": re.compile(r"\b([A-Z]{2,4}[0-9]{10})\b"),
                 "code": re.compile(r"\b([0-9]{4} [0-9]{4} [0-9]{4})\b"),
+                "rf": re.compile(r"\b(RF[0-9]{2} [A-Z0-9]{4} [A-Z0-9]{4})\b"),
+                "base": re.compile(r"\b(http://127\.0\.0\.1:[0-9]+)\b"),
+                "netcode": re.compile(r"(?<=KES is )([0-9]{6})\b"),
+                "group": re.compile(r"(?i:group number|group gift|group) ([1-9][0-9]{5})\b"),
                 "ref": re.compile(rf"\b([{ALPHABET}]{{8}})\b"),
                 **{f"agree{place}": re.compile(ask) for place, ask in enumerate(asks)},
             }
@@ -110,10 +130,22 @@ class Names:
 class Player:
     """Plays transcripts against one running product."""
 
-    def __init__(self, services: Services, base: str, providers: FakeProviders) -> None:
+    def __init__(
+        self,
+        services: Services,
+        base: str,
+        providers: FakeProviders,
+        rails: FakeRails | None = None,
+        network: FakeSubscribers | None = None,
+    ) -> None:
         self._services = services
         self._network = Network(services.settings, base)
         self._providers = providers
+        self._rails = rails
+        self._subscribers = network
+        self._name_checks = NameChecks(services.database, network.lookup()) if network else None
+        self._charging = Charging(services.database, services.talk.rules)
+        self._seen_of_rails: set[str] = set()
         self._worker: Worker = build_worker(services.settings)
         self._chores = Chores(
             services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds
@@ -167,6 +199,63 @@ class Player:
         yield r"\* the network repeats that", self._repeat
         yield r"\* the network missed the end", self._missed_the_end
         yield r"\* Redis is emptied", self._services.redis.flushdb
+        yield rf"{NAMES_ARE_KNOWN}(\w+)'s", self._know
+        if self._rails is not None:
+            yield EVERY_WAY, self._deliver
+            yield r"(\w+) says (pay|decline|no_funds|wrong_pin)", self._say
+            yield r"(\w+) pays on the page", self._pay_on_the_page
+            yield r"(\w+) transfers KES ([0-9]+) for (.*)", self._transfer
+            yield r"\* the provider calls back", self._call_back
+
+    # Paying -----------------------------------------------------------------------------------------------------------
+    def _say(self, name: str, answer: Answer) -> None:
+        """The newest question on this phone is answered."""
+        assert self._rails is not None
+        asking = next(fake for fake in (self._rails.mpesa, self._rails.momo) if fake.prompts(self._cast[name].msisdn))
+        asking.answer(asking.prompts(self._cast[name].msisdn)[-1].id, answer)
+        self._deliver()
+
+    def _pay_on_the_page(self, name: str) -> None:
+        texts = [taken.text for taken in self._providers.texts if taken.to == self._cast[name].msisdn]
+        link = next(found[0] for body in reversed(texts) if (found := re.search(r"https?://\S+", body)))
+        page = requests.get(link.rstrip(",."), timeout=10)
+        requests.post(page.url, data={"answer": "pay"}, timeout=10)
+        self._deliver()
+
+    def _transfer(self, name: str, units: str, remittance: str) -> None:
+        assert self._rails is not None
+        self._rails.bank.transfer(self._cast[name].msisdn, self._names.fill(remittance), int(units) * 100, "KES")
+        statement = bank_statement.read("day.xml", self._rails.bank.statement())
+        with self._services.database.begin() as db:
+            bank.import_statement(db, self._services.talk.rules, statement)
+        self._deliver()
+
+    def _call_back(self) -> None:
+        assert self._rails is not None
+        for call in [*reversed(self._rails.calls.waiting), *self._rails.calls.waiting]:
+            self._rails.calls.make(call)
+        self._deliver()
+
+    def _ask_on_phones(self) -> None:
+        """The rails are asked, and what they ask in turn is shown on the phones."""
+        assert self._rails is not None
+        while self._charging():
+            pass
+        for name, handset in self._cast.items():
+            for fake in (self._rails.mpesa, self._rails.momo):
+                for prompt in fake.prompts(handset.msisdn):
+                    if prompt.id not in self._seen_of_rails:
+                        self._seen_of_rails.add(prompt.id)
+                        asked = re.sub(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "...", prompt.sentence)
+                        self._output.append(f"{name} is asked by {prompt.rail}: {self._names.hide(asked)}")
+            for code in self._rails.carrier.codes(handset.msisdn):
+                if code not in self._seen_of_rails:
+                    self._seen_of_rails.add(code)
+                    self._output += [f"{name} gets:", f"< {self._names.hide(code)}"]
+
+    def _know(self, name: str) -> None:
+        assert self._subscribers is not None
+        self._subscribers.known[self._cast[name].msisdn] = name
 
     def _enter(self, name: str, msisdn: str, by_africastalking: str | None) -> None:
         self._cast[name] = self._network.handset(msisdn, "africastalking" if by_africastalking else "twilio")
@@ -230,7 +319,12 @@ class Player:
             self._services.redis.pexpire(
                 key, max(self._services.redis.pttl(key) - int(passed.total_seconds() * 1000), 0)
             )
+        self._chores.send_gifts()
         self._chores.lapse_gifts()
+        while self._chores.end_group_gifts():
+            pass
+        self._chores.end_certificates()
+        self._chores.remind()
         self._chores.expire_codes()
         self._chores.purge_inbox()
         self._deliver()
@@ -248,6 +342,10 @@ class Player:
 
     def _deliver(self, answers: str = "") -> None:
         """Let the worker send all there is; the speaker reads first, then the others in the order they entered."""
+        if self._name_checks is not None:
+            self._name_checks()
+        if self._rails is not None:
+            self._ask_on_phones()
         while self._worker.run_once():
             pass
         arrived = self._providers.texts[self._read :]

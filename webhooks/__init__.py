@@ -15,7 +15,7 @@ def provider_blueprint(name: str) -> Blueprint:
     """A blueprint whose doors take no long bodies, answer forgeries with a constant 403 and unusable requests with 400."""
     doors = Blueprint(name, __name__)
     doors.before_request(_refuse_long_bodies)
-    doors.register_error_handler(Forged, _forbidden)
+    doors.register_error_handler(Forged, forbidden)
     doors.register_error_handler(Malformed, _unusable)
     return doors
 
@@ -32,7 +32,8 @@ def _refuse_long_bodies() -> None:
         abort(413)
 
 
-def _forbidden(_: Exception) -> Response:
+def forbidden(_: Exception) -> Response:
+    """The constant answer to a forgery."""
     log.warning("forged request refused", door=request.endpoint)
     return plain("Forbidden", 403)
 

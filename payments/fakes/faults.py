@@ -44,6 +44,12 @@ class Faults:
         with self._lock:
             self._planned[door].extend(faults)
 
+    def rest(self) -> None:
+        """No more faults."""
+        with self._lock:
+            self._rates.clear()
+            self._planned.clear()
+
     def next(self, door: str) -> Fault | None:
         """The fault of the request that is being answered."""
         with self._lock:

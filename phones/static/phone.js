@@ -2,6 +2,7 @@
 
 import { card, clock, line, plural } from "./drawing.js";
 import { ask } from "./network.js";
+import { Question } from "./question.js";
 
 const BLINK_MS = 1200;
 const KEYS = /^[0-9*#]$/;
@@ -15,8 +16,9 @@ export class Phone {
     this.carrier = drawing.dataset.carrier;
     this.isTill = drawing.classList.contains("till");
     this.serviceCode = serviceCode;
-    this.onUnread = () => {};
+    this.onNews = () => {};
     this.part = (name) => drawing.querySelector(`.${name}`);
+    this.question = new Question(this);
     this.field = null;
     this.turn = 0; // an answer to an earlier turn than this is not shown any more
     for (const key of drawing.querySelectorAll("[data-key]")) {
@@ -116,6 +118,7 @@ export class Phone {
 
   /** A key of the phone: 0-9 * #, call, end, giftline, left, right, up, down. */
   press(key) {
+    if (this.question.waits) return key === "end" ? this.question.answer("decline") : this.question.focus();
     if (KEYS.test(key)) return this.field ? this.insert(key) : this.now.digit?.(key);
     const deeds = {
       left: () => this.now.left?.[1](),
@@ -131,9 +134,10 @@ export class Phone {
 
   /** A key of the computer's keyboard, typed at `target`. True when the phone has taken it. */
   typed(key, target, shift) {
+    if (this.question.waits && key !== "Escape") return false; // its buttons are the browser's own
     const inField = target === this.field;
     if (key === "Escape") this.press("end");
-    else if (key === "Enter" && target.matches("button")) return false;
+    else if (key === "Enter" && target.matches("button, a")) return false;
     else if (key === "Enter" && !(inField && shift)) this.press("call");
     else if (inField) return false;
     else if (key === "ArrowUp" || key === "ArrowDown") this.press(key.slice(5).toLowerCase());
@@ -200,17 +204,19 @@ export class Phone {
     if (!texts.length) return;
     this.lastText = texts.at(-1).id;
     this.cards.unshift(...texts.toReversed());
-    if (!quietly) this.alert(texts);
+    if (!quietly) {
+      this.ring();
+      if (this.at !== "inbox") this.setUnread(this.unread + texts.length);
+    }
     if (this.at === "inbox") this.inbox();
     else if (this.at === "home") this.home();
   }
 
-  alert(texts) {
+  ring() {
     this.drawing.classList.remove("ringing");
     void this.drawing.offsetWidth; // restarts the animation
     this.drawing.classList.add("ringing");
     setTimeout(() => this.drawing.classList.remove("ringing"), BLINK_MS);
-    if (this.at !== "inbox") this.setUnread(this.unread + texts.length);
   }
 
   hasSignal(has) {
@@ -227,6 +233,7 @@ export class Phone {
     this.cards = [];
     this.lastText = "0";
     this.listening = false;
+    this.question.receive([]);
     this.setUnread(0);
     this.home();
   }
@@ -258,14 +265,19 @@ export class Phone {
 
   /** Put the cursor where typing belongs; on a touch screen the phone's own keypad is enough. */
   focus() {
-    if (this.field && FINE_POINTER.matches) this.field.focus({ preventScroll: true });
+    if (this.question.waits) this.question.focus();
+    else if (this.field && FINE_POINTER.matches) this.field.focus({ preventScroll: true });
     else this.part("screen").focus({ preventScroll: true });
   }
 
   setUnread(unread) {
     this.unread = unread;
-    this.onUnread(unread);
+    this.tellNews();
     this.showNotice();
+  }
+
+  tellNews() {
+    this.onNews(this.unread + (this.question.waits ? 1 : 0));
   }
 
   showNotice() {

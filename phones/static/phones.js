@@ -21,9 +21,12 @@ async function listen() {
   let pause = POLL_MS;
   const after = Object.fromEntries(phones.map((phone) => [phone.msisdn, phone.lastText]));
   try {
-    const { texts } = await ask("texts", { after });
+    const { texts, questions } = await ask("texts", { after });
     for (const phone of phones) {
-      if (phone.msisdn in after) phone.receive(texts.filter((text) => text.to === phone.msisdn));
+      if (phone.msisdn in after) {
+        phone.receive(texts.filter((text) => text.to === phone.msisdn));
+        phone.question.receive(questions.filter((question) => question.msisdn === phone.msisdn));
+      }
       phone.hasSignal(true);
     }
   } catch {
@@ -85,9 +88,9 @@ for (const phone of phones) {
 const tabs = [...document.querySelectorAll(".tabs a")];
 phones.forEach((phone, index) => {
   const count = tabs[index].querySelector(".count");
-  phone.onUnread = (unread) => {
-    count.textContent = unread;
-    count.hidden = unread === 0;
+  phone.onNews = (news) => {
+    count.textContent = news;
+    count.hidden = news === 0;
   };
 });
 

@@ -52,14 +52,21 @@ _OFFERS = """
     ), numbered AS (
         SELECT r.id, c.certificate FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM known) r
         JOIN unnest(CAST(%(certificates)s AS bigint[])) WITH ORDINALITY AS c(certificate, place) USING (place)
+    ), minted AS MATERIALIZED (
+        SELECT gen_random_uuid() AS gift, n.id AS recipient, n.certificate, c.issuer_id
+        FROM numbered n JOIN certificate c ON c.id = n.certificate
+    ), gifts AS (
+        INSERT INTO gift (id, reference, issuer_id, giver_id, recipient_id, amount_minor, currency, note, sent_at, lapses_at)
+        SELECT gift, 'BENCH' || certificate, issuer_id, %(giver)s, recipient, 50000, 'KES', '', now(), now() + interval '1 day'
+        FROM minted
     ), offered AS (
-        INSERT INTO gift (id, reference, certificate_id, giver_id, recipient_id, amount_minor, currency, note, lapses_at)
-        SELECT gen_random_uuid(), 'BENCH' || certificate, certificate, %(giver)s, id, 50000, 'KES', '', now() + interval '1 day'
-        FROM numbered RETURNING id, certificate_id
+        INSERT INTO gift_sheet (gift_id, place, certificate_id, amount_minor)
+        SELECT gift, 1, certificate, 50000 FROM minted RETURNING gift_id, certificate_id
     )
     SELECT post_entry('offers ' || %(first)s, 'gift offered', 'KES', array_agg(l.code ORDER BY l.code),
                       array_agg(l.owner ORDER BY l.code), array_agg(l.amount ORDER BY l.code))
-    FROM offered, LATERAL (VALUES ('2100', certificate_id::text, 50000), ('2110', id::text, -50000)) AS l(code, owner, amount)
+    FROM offered,
+         LATERAL (VALUES ('2100', certificate_id::text, 50000), ('2110', gift_id::text, -50000)) AS l(code, owner, amount)
 """
 _ACCEPTED = text("SELECT count(*) FROM gift WHERE state = 'accepted'")
 

@@ -52,7 +52,7 @@ class Post:
         wait: Callable[[float], None] = lambda seconds: None,
         chores: Callable[[], None] = lambda: None,
     ) -> Worker:
-        return Worker(database or self.database, self.channels, render, wait, chores)
+        return Worker(database or self.database, self.channels, render, wait, chores, lambda: 0)
 
     def put(self, *sentences: str, phone: str = PHONE, provider: str = "twilio", **holes: object) -> None:
         with self.database.begin() as db:
@@ -321,7 +321,7 @@ PROCESS = """
         settings = Settings(giftline_mode="development", twilio_api_base=sys.argv[2])
         tick = threading.Event()
         return Worker(Database(sys.argv[1]), {"twilio": Twilio(settings)}, lambda language, sentence, holes: sentence,
-                      lambda seconds: tick.wait(0.05) and None, lambda: None)
+                      lambda seconds: tick.wait(0.05) and None, lambda: None, lambda: 0)
 
     app = types.ModuleType("bot.app")
     app.build_worker = build_worker

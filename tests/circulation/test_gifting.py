@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from circulation import gifting, redemption
+from circulation import gifting, one_time_codes, redemption
 from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -42,7 +42,7 @@ def give(
             people.rules,
             gift_id=gift_id or str(uuid4()),
             giver=giver,
-            certificate_id=certificate,
+            certificates=[certificate],
             recipient=recipient,
             note=note,
             receipt=receipt,
@@ -187,7 +187,7 @@ def test_a_code_for_what_was_given_away_is_void_even_after_the_gift_came_back(pe
     code = people.code(giver, certificate)
     gift_id = people.gift(giver, certificate, recipient.msisdn)
     with pytest.raises(Refusal) as refused, people.database.begin() as db:
-        redemption.check(db, people.rules, clerk=clerk, code=code)
+        one_time_codes.check(db, people.rules, clerk=clerk, code=code)
     assert refusal_of(refused) == "code_refused"
     decline(people, gift_id, recipient)
     with pytest.raises(Refusal) as refused, people.database.begin() as db:
@@ -201,7 +201,7 @@ def test_a_gift_leaves_the_code_of_another_certificate_alone(people: People) -> 
     code = people.code(giver, kept)
     people.gift(giver, given, people.number())
     with people.database.begin() as db:
-        assert redemption.check(db, people.rules, clerk=clerk, code=code).most == Money(FACE, "KES")
+        assert one_time_codes.check(db, people.rules, clerk=clerk, code=code).most == Money(FACE, "KES")
 
 
 def test_waiting_gifts_are_shown_newest_first_to_their_recipient_only(people: People) -> None:

@@ -4,7 +4,9 @@ import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 import pytest
 import redis as redis_client
@@ -16,8 +18,13 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 import phones
 from bot.config import Settings
-from phones import Phone
+from bot.config_rails import DEVELOPMENT_API_BASES, RAIL_SETTINGS
+from bot.rails import build
+from payments.fakes.server import FakeRails
+from payments.gateway import Charge
+from phones import Phone, rails
 from phones.handset import Handset, Network
+from tests.developing import free_ports
 
 PUBLIC = "https://giftline.example"
 
@@ -46,8 +53,10 @@ class Product:
     @classmethod
     def start(cls, settings: Settings, client: redis_client.Redis) -> Self:
         app = Flask("product")
-        server = make_server("127.0.0.1", 0, app, threaded=True)
+        server = make_server("127.0.0.1", free_ports(), app, threaded=True)
         settings = settings.model_copy(update={"port": server.port, "public_base_url": PUBLIC})
+        bases = {name: f"{settings.fakes_url}/{path}" for name, path in DEVELOPMENT_API_BASES.items()}
+        settings = settings.model_copy(update=bases)
         cast = [
             Phone("Amina", _number(), "twilio"),
             Phone("Baraka", _number(), "africastalking"),
@@ -84,6 +93,12 @@ class Product:
         headers = {"Content-Type": content_type}
         return requests.post(f"{self.url}/phones/api/{verb}", json=body, headers=headers, timeout=20)
 
+    def ask_to_pay(self, which: int = 0, reference: str = "7KQ4MXW2") -> str:
+        """M-Pesa asks a phone for KES 510, as the worker has it ask; returns the question's name."""
+        mpesa = build(self.settings.model_copy(update={"public_base_url": self.url}))["mpesa"]
+        assert mpesa
+        return mpesa.ask(Charge(str(uuid4()), self.cast[which].msisdn, 51_000, "KES", reference)).handle
+
     def to(self, end_of_path: str) -> list[Call]:
         return [call for call in self.calls if call.path.partition("?")[0].endswith(end_of_path)]
 
@@ -117,8 +132,23 @@ def _number() -> str:
 
 
 @pytest.fixture
+def settings(plain_settings: Settings, tmp_path: Path) -> Settings:
+    """Settings by which every way to pay is on offer."""
+    return plain_settings.model_copy(
+        update={"payment_rails": ",".join(RAIL_SETTINGS), "bank_statements": tmp_path / "statements"}
+    )
+
+
+@pytest.fixture
 def product(settings: Settings, redis: redis_client.Redis) -> Iterator[Product]:
     product = Product.start(settings, redis)
     yield product
     product.server.shutdown()
     product.server.server_close()
+
+
+@pytest.fixture
+def fakes(product: Product, redis: redis_client.Redis) -> Iterator[FakeRails]:
+    """The providers that are paid, as bin/dev starts them beside the product."""
+    with rails.build(product.settings, redis) as fakes:
+        yield fakes

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 if TYPE_CHECKING:
+    from payments.fakes.server import FakeRails
     from tests.phones.conftest import Product
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -182,3 +183,119 @@ def test_every_control_can_be_reached_by_tab_and_has_a_name(page: Page) -> None:
     assert page.evaluate("document.activeElement.dataset.key") == "left"
     page.keyboard.press("Enter")
     expect(page.locator("#phone-2")).to_have_attribute("data-at", "inbox")
+
+
+def test_a_question_covers_the_screen_until_it_is_answered(page: Page, product: "Product", fakes: "FakeRails") -> None:
+    phone = page.locator("#phone-1")
+    product.ask_to_pay()
+    question = phone.get_by_role("alertdialog", name="M-PESA")
+    expect(question).to_contain_text("Ksh510.00 to Giftline, account 7KQ4MXW2")
+    expect(page.locator("#phone-2 .question")).to_be_hidden()
+    press(phone, "1")
+    expect(phone).to_have_attribute("data-at", "home")
+    question.get_by_role("button", name="Pay").click()
+
+    expect(question).to_be_hidden()
+    assert fakes.taken_minor("KES") == 51_000
+    press(phone, "1")
+    expect(phone.locator(".view")).to_have_text("1")
+
+
+def test_a_question_is_answered_by_keyboard_and_never_by_what_was_being_typed(
+    page: Page, product: "Product", fakes: "FakeRails"
+) -> None:
+    phone = page.locator("#phone-1")
+    page.keyboard.type("half a text")
+    product.ask_to_pay()
+    question = phone.get_by_role("alertdialog", name="M-PESA")
+    expect(question).to_be_focused()
+    page.keyboard.type("1 more")
+    page.keyboard.press("Enter")
+    expect(question).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(question.get_by_role("button", name="Decline")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(question).to_be_hidden()
+    expect(phone.get_by_label("Your text to Giftline")).to_have_value("half a text")
+    assert [push.code for push in fakes.mpesa.pushes.values()] == ["1032"]
+
+
+def test_the_red_key_declines(page: Page, product: "Product", fakes: "FakeRails") -> None:
+    phone = page.locator("#phone-2")
+    product.ask_to_pay(1)
+    expect(phone.get_by_role("alertdialog", name="M-PESA")).to_be_visible()
+    phone.locator(".end").click()
+
+    expect(phone.get_by_role("alertdialog", name="M-PESA")).to_be_hidden()
+    assert [push.code for push in fakes.mpesa.pushes.values()] == ["1032"]
+
+
+def test_a_question_that_no_longer_waits_goes_away(page: Page, product: "Product", fakes: "FakeRails") -> None:
+    handle = product.ask_to_pay()
+    question = page.locator("#phone-1").get_by_role("alertdialog", name="M-PESA")
+    expect(question).to_be_visible()
+    fakes.mpesa.settle(handle, "1037")
+
+    expect(question).to_be_hidden()
+
+
+def test_an_answer_that_does_not_arrive_can_be_given_again(page: Page, product: "Product", fakes: "FakeRails") -> None:
+    product.ask_to_pay()
+    question = page.locator("#phone-1").get_by_role("alertdialog", name="M-PESA")
+    expect(question).to_be_visible()
+    page.route("**/phones/api/question", lambda route: route.fulfill(json={"fault": "the provider answered 500"}))
+    question.get_by_role("button", name="Pay").click()
+    expect(question.get_by_role("alert")).to_have_text("the provider answered 500")
+    page.unroute("**/phones/api/question")
+    question.get_by_role("button", name="Pay").click()
+
+    expect(question).to_be_hidden()
+    assert fakes.taken_minor("KES") == 51_000
+
+
+def test_a_question_waits_in_a_small_window_too(page: Page, product: "Product", fakes: "FakeRails") -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    product.ask_to_pay(1)
+    question = page.locator("#phone-2").get_by_role("alertdialog", name="M-PESA")
+
+    expect(page.get_by_role("navigation", name="Phones").locator("a").nth(1).locator(".count")).to_have_text("1")
+    expect(question).to_be_visible()
+    assert question.evaluate("window => window.scrollHeight <= window.clientHeight")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    question.get_by_role("button", name="Not enough money").click()
+    expect(question).to_be_hidden()
+    assert [push.code for push in fakes.mpesa.pushes.values()] == ["1"]
+
+
+def test_addresses_in_a_text_can_be_opened_and_nothing_else_becomes_a_link(page: Page, product: "Product") -> None:
+    phone = page.locator("#phone-1")
+    product.text(
+        product.cast[0].msisdn, f"Open {product.url}/pay/7KQ4MXW2, not javascript:alert(1) or <a href=x>y</a>."
+    )
+    phone.get_by_role("button", name="Read").click()
+
+    [link] = phone.locator("article a").all()
+    assert link.get_attribute("href") == f"{product.url}/pay/7KQ4MXW2"
+    assert (link.get_attribute("target"), link.get_attribute("rel")) == ("_blank", "noopener")
+    expect(phone.locator("article .words")).to_contain_text("javascript:alert(1) or <a href=x>y</a>.")
+
+
+def test_a_text_with_a_reference_to_pay_to_leads_to_the_bank(
+    page: Page, product: "Product", fakes: "FakeRails"
+) -> None:
+    phone, body = (
+        page.locator("#phone-1"),
+        "Pay KES 1,020.50 to Demo Bank 001 234567, reference RF18 7KQ4 MXW2. Ref 7KQ4MXW2.",
+    )
+    product.text(product.cast[0].msisdn, body)
+    phone.get_by_role("button", name="Read").click()
+    with page.expect_popup() as opened:
+        phone.get_by_role("link", name="Pay this at the bank").click()
+
+    bank = opened.value
+    expect(bank.get_by_label("Amount")).to_have_value("1020.50")
+    expect(bank.get_by_label("Reference")).to_have_value("RF18 7KQ4 MXW2")
+    expect(bank.get_by_label("Your phone")).to_have_value(product.cast[0].msisdn)
+    assert bank.url.startswith(fakes.url)

@@ -340,6 +340,10 @@ NUMBER = "+254712000001"
         ("texts", {"after": {NUMBER: "9" * 20}, "extra": 1}),
         ("hang-up", {"msisdn": None}),
         ("number", {"number": 12}),
+        ("question", {"question": "ws_CO_1"}),
+        ("question", {"question": "ws_CO_1", "answer": "steal"}),
+        ("question", {"question": "../1", "answer": "pay"}),
+        ("question", {"question": "", "answer": "pay"}),
     ],
 )
 def test_bad_requests_get_a_reason_and_never_a_5xx(product: "Product", verb: str, body: Any) -> None:

@@ -36,7 +36,8 @@ _VALUE = text("""
 """)
 _CONSERVED = text("""
     SELECT (SELECT coalesce(sum(amount_minor), 0) FROM charge) - (SELECT coalesce(sum(fee_minor), 0) FROM purchase)
-         - (SELECT coalesce(sum(amount_minor), 0) FROM balance) - (SELECT coalesce(sum(amount_minor), 0) FROM redemption)
+         - (SELECT coalesce(sum(amount_minor), 0) FROM balance)
+         - (SELECT coalesce(sum(captured_minor - returned_minor), 0) FROM redemption)
 """)
 
 

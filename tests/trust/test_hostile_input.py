@@ -51,10 +51,14 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pin: pin": (CHEBET, (*BUY, "1", "Chebet", "1")),
     "pin: again": (CHEBET, (*BUY, "1", "Chebet", "1", PIN)),
     "gift: certificate": (AMINA, ("GIFT",)),
-    "gift: recipient": (AMINA, ("GIFT", "1")),
-    "gift: note": (AMINA, ("GIFT", "1", CHEBET)),
-    "gift: confirm": (AMINA, ("GIFT", "1", CHEBET, "Hello")),
-    "gift: confirm without a note": (AMINA, ("GIFT", "1", CHEBET, "0")),
+    "gift: sheets": (AMINA, ("GIFT", "1")),
+    "gift: recipient": (AMINA, ("GIFT", "1", "1")),
+    "gift: note": (AMINA, ("GIFT", "1", "1", CHEBET)),
+    "gift: when": (AMINA, ("GIFT", "1", "1", CHEBET, "Hello")),
+    "gift: day": (AMINA, ("GIFT", "1", "1", CHEBET, "Hello", "2")),
+    "gift: confirm": (AMINA, ("GIFT", "1", "1", CHEBET, "Hello", "1")),
+    "gift: confirm without a note": (AMINA, ("GIFT", "1", "1", CHEBET, "0", "1")),
+    "gift: confirm for a day": (AMINA, ("GIFT", "1", "1", CHEBET, "Hello", "2", "24 12")),
     "gift: nothing to give": (CLERK, ("GIFT",)),
     "redeem: certificate": (AMINA, ("PAY",)),
     "redeem: limit": (AMINA, ("PAY", "1")),
@@ -66,6 +70,9 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "store: till": (CLERK, ("STORE",)),
     "store: check": (CLERK, ("CHECK",)),
     "store: use": (CLERK, ("USE",)),
+    "recall": (AMINA, ("RECALL",)),
+    "recall: confirm": (AMINA, ("RECALL", "1")),
+    "privacy": (AMINA, ("NAME",)),
     "help": (AMINA, ("HELP",)),
     "help: safety": (AMINA, ("HELP", "4")),
     "language": (AMINA, ("LANG",)),
@@ -77,7 +84,7 @@ def line(services: Services) -> Line:
     """A line on which Amina has two certificates left and has offered one to Baraka."""
     line = Line(services)
     join_and_buy(line.handset(AMINA), sheets=3)
-    assert "Done" in answers(line.handset(AMINA), "GIFT", "1", BARAKA, "Happy birthday!", PIN).text
+    assert "Done" in answers(line.handset(AMINA), "GIFT", "1", "1", BARAKA, "Happy birthday!", "1", PIN).text
     return line
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from bot.messages import Inbound
 from bot.services import Services
 from bot.turn import take_turn
-from circulation import gifting, redemption, sales
+from circulation import gifting, one_time_codes, recalling, redemption, sales, scheduled
 from circulation.catalogue import Clerk
 from circulation.members import Member
 from circulation.money import Money
@@ -137,6 +137,80 @@ def test_accepted_declined_or_lapsed_at_once_a_gift_ends_in_one_way(people: Peop
     assert people.books_in_order()
 
 
+def recalling_it(people: People, gift: str, giver: Member) -> Racer:
+    return lambda db: recalling.recall(db, people.rules, gift_id=gift, giver=giver, receipt=True)
+
+
+def test_taken_back_and_accepted_at_once_a_gift_goes_one_way(people: People, track: Track) -> None:
+    holder, other = people.member("Amina"), people.member("Baraka")
+    bought = people.certificates(holder, 2)
+    seen = set()
+    for _ in range(200):
+        gift = str(uuid4())
+        with people.database.begin() as db:
+            giving(people, gift, holder, bought, other)(db)
+
+        def accepting(db: Connection, gift: str = gift, recipient: Member = other) -> None:
+            gifting.accept(db, people.rules, gift_id=gift, recipient=recipient)
+
+        recalled, accepted = track.race(recalling_it(people, gift, holder), accepting)
+        owners = people.rows("SELECT DISTINCT holder_id FROM certificate WHERE id = ANY(:ids)", ids=bought)
+        if accepted is None:
+            assert recalled == "gift_answered"
+            assert [row.holder_id for row in owners] == [other.id]
+            holder, other = other, holder
+        else:
+            assert isinstance(recalled, recalling.Recalled)
+            assert accepted == "gift_recalled"
+            assert [row.holder_id for row in owners] == [holder.id]
+        assert people.owed("2110", gift) == 0
+        assert [people.owed("2100", certificate) for certificate in bought] == [50_000, 50_000]
+        seen.add(accepted)
+    assert len(seen) == 2, "nobody raced"
+    told = (
+        "SELECT count(*) FROM outbox WHERE sentence LIKE '%accepted your gift%' OR sentence LIKE '%took back the gift%'"
+    )
+    assert people.value(told) == 200
+    assert people.books_in_order()
+
+
+def test_a_gift_taken_back_while_its_day_comes_is_told_to_the_recipient_twice_or_never(
+    people: People, track: Track
+) -> None:
+    giver = people.member("Amina")
+    certificate = people.certificate(giver)
+    seen = set()
+    ten = "SELECT ((now() AT TIME ZONE :zone)::date + time '10:00') AT TIME ZONE :zone - now()"
+    people.database.clock_offset = f"{people.value(ten, zone=people.rules.zone).total_seconds()} seconds"
+    for _ in range(200):
+        recipient = people.number()
+        gift = people.planned_gift(giver, [certificate], recipient, "-1 second")
+
+        def sending(db: Connection, gift: str = gift) -> bool:
+            return scheduled.send(db, people.rules, gift_id=gift)
+
+        sent, recalled = track.race(sending, recalling_it(people, gift, giver))
+        assert isinstance(recalled, recalling.Recalled)
+        assert len(people.texts(recipient)) == (2 if sent else 0)
+        assert (people.owed("2100", certificate), people.owed("2110", gift)) == (50_000, 0)
+        seen.add(sent)
+    assert len(seen) == 2, "nobody raced"
+    assert people.books_in_order()
+
+
+def test_two_gifts_that_share_a_sheet_go_one_way_in_whatever_order_they_name_it(people: People, track: Track) -> None:
+    giver, recipient = people.member(), people.number()
+    for _ in range(60):
+        one, two = people.certificates(giver, 2)
+        results = track.race(
+            giving(people, str(uuid4()), giver, [one, two], recipient),
+            giving(people, str(uuid4()), giver, [two, one], recipient),
+        )
+        assert results.count("nothing_left") == 1
+    assert people.value("SELECT count(*) FROM gift") == 60
+    assert people.books_in_order()
+
+
 def test_what_is_given_away_and_spent_at_once_goes_one_way(people: People, track: Track) -> None:
     holder, recipient, clerk = people.member(), people.number(), people.clerk()
     for certificate in [c for _ in range(12) for c in people.certificates(holder, 9)]:
@@ -170,11 +244,11 @@ def test_a_new_code_asked_for_while_the_old_one_is_used_pays_only_what_is_left(p
     holder, clerk = people.member(), people.clerk()
     for certificate in [c for _ in range(12) for c in people.certificates(holder, 9)]:
         old = people.code(holder, certificate)
-        new: list[redemption.Code] = []
+        new: list[one_time_codes.Code] = []
 
-        def asking(db: Connection, certificate: int = certificate, new: list[redemption.Code] = new) -> None:
-            asked: dict[str, Any] = {"holder": holder, "certificate_id": certificate, "limit": None, "receipt": False}
-            new.append(redemption.ask_code(db, people.rules, code_id=str(uuid4()), **asked))
+        def asking(db: Connection, certificate: int = certificate, new: list[one_time_codes.Code] = new) -> None:
+            asked: dict[str, Any] = {"holder": holder, "certificates": [certificate], "limit": None, "receipt": False}
+            new.append(one_time_codes.ask_code(db, people.rules, code_id=str(uuid4()), **asked))
 
         _, used = track.race(asking, paying(people, clerk, old, Money(30_000, "KES")))
         left = 20_000 if isinstance(used, redemption.Use) else 50_000
@@ -228,7 +302,7 @@ def test_two_purchases_at_once_do_not_pass_the_bills_limit_together(people: Peop
     assert people.books_in_order()
 
 
-def giving(people: People, gift: str, giver: Member, certificate: int, recipient: Member | Msisdn) -> Racer:
+def giving(people: People, gift: str, giver: Member, certificate: int | list[int], recipient: Member | Msisdn) -> Racer:
     msisdn = recipient.msisdn if isinstance(recipient, Member) else recipient
     told: dict[str, Any] = {"recipient": msisdn, "note": "", "receipt": True}
     return lambda db: gifting.give(
@@ -236,7 +310,7 @@ def giving(people: People, gift: str, giver: Member, certificate: int, recipient
         people.rules,
         gift_id=gift,
         giver=giver,
-        certificate_id=certificate,
+        certificates=certificate if isinstance(certificate, list) else [certificate],
         **told,
     )
 

@@ -186,7 +186,7 @@ def test_an_agreement_by_text_signs_only_the_screen_that_showed_it(line: Line) -
 
 
 def test_a_gift_is_accepted_once_from_two_channels_at_once(line: Line) -> None:
-    assert "Done" in answers(line.handset(AMINA), "GIFT", "1", BARAKA, "0", PIN).text
+    assert "Done" in answers(line.handset(AMINA), "GIFT", "1", BARAKA, "0", "1", PIN).text
     by_ussd = line.ussd(BARAKA, "b1", "1")
     line.hop(BARAKA, "b1", "")
     by_text = line.africastalking("sms", {"id": "b-1", "from": BARAKA, "to": "22384", "text": "1"})

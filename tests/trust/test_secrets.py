@@ -79,7 +79,7 @@ class Story:
         baraka = line.handset(BARAKA, "africastalking")
         bought = answers(amina, "1", "1", "1", "2", "2", "1", NAME, "1", PIN, PIN, WRONG_PIN, PIN)
         assert bought.text.startswith("Done")
-        gave = answers(amina, "GIFT", "1", BARAKA, NOTE, PIN)
+        gave = answers(amina, "GIFT", "1", "1", BARAKA, NOTE, "1", PIN)
         assert gave.text.startswith("Done")
         assert NOTE in line.texts(BARAKA)[-1][1]
         line.say(baraka, "1")

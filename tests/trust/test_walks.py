@@ -24,7 +24,8 @@ CODE = re.compile(r"[0-9]{4} [0-9]{4} [0-9]{4}")
 CUSTOMERS = (AMINA, BARAKA, CHEBET, "+254712000004")
 NOISE = (
     "", "0", "00", "98", "1*2", "hello", "ſtop", "MENU", "BACK", "-1", "99", "0712000002", "😀" * 90, "x" * 400,
-    "CHECK", "USE 1 2", "GIFT", "BUY", "LANG", "PENDING", "٣", "7193", "1111", "#", "*", "a*b", "\x00", "BASKET 7",
+    "CHECK", "USE 1 2", "GIFT", "BUY", "LANG", "PENDING", "٣", "7193", "1111", "#", "*", "a*b", "\x00", "BASKET 7", "RECALL",
+    "NAME",
 )  # fmt: skip
 
 SENSIBLE: dict[str, tuple[str, ...]] = {
@@ -34,6 +35,7 @@ SENSIBLE: dict[str, tuple[str, ...]] = {
     "1 to ": ("1", "1", "2", "10"),
     "name?": ("Amina", "Baraka"),
     "short message": ("Happy birthday", "0"),
+    "Which day?": ("24 12", "1 Jan", "31 2", "today"),
     "most it may pay": ("0", "0", "100"),
     "How much": ("50", "120.50", "9999"),
 }
@@ -119,6 +121,7 @@ def test_whatever_people_and_machines_do_the_books_stay_in_order(
             person.hang_up: 3,
             person.repeat: 8,
             redis.flushdb: 2,
+            chores.send_gifts: 2,
             chores.lapse_gifts: 2,
             chores.expire_codes: 2,
             chores.forget_places: 1,

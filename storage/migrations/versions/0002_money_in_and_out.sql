@@ -12,7 +12,7 @@ ALTER TABLE purchase ALTER rail DROP DEFAULT, ALTER state DROP DEFAULT;
 ALTER TABLE charge DROP CONSTRAINT charge_state_check;
 UPDATE charge SET state = 'paid';
 ALTER TABLE charge
-    ADD CHECK (state IN ('new', 'asking', 'unknown', 'pending', 'needs_code', 'reserved', 'paid', 'failed', 'lapsed')),
+    ADD CHECK (state IN ('new', 'asking', 'unknown', 'pending', 'needs_code', 'paid', 'failed', 'lapsed')),
     ADD purchase_id uuid REFERENCES purchase,
     ADD group_part_id uuid,
     ADD gift_list_id uuid,

@@ -1,0 +1,25 @@
+"""How certificates end: reminders, extensions, and what stayed our loss after a chargeback.
+
+Revision ID: 0006
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+STATEMENTS = Path(__file__).with_suffix(".sql")
+
+
+def upgrade() -> None:
+    """Run the SQL file beside this one as it stands: through the driver, which reads no placeholders into it."""
+    op.get_bind().connection.cursor().execute(STATEMENTS.read_text())
+
+
+def downgrade() -> None:
+    """A ledger is never taken back."""
+    raise RuntimeError("this migration cannot be undone: money has moved")
