@@ -20,6 +20,7 @@ from bot.chores import Chores
 from bot.config import Settings
 from bot.logs import quiet_libraries
 from bot.messages import Receipt, Unavailable
+from bot.notary import Notary
 from bot.sealing import Seal
 from bot.services import Services
 from bot.showing import Setting
@@ -40,15 +41,16 @@ from payments.gateway import Hint
 from storage import outbox
 from storage.conversations import WAKE, Conversations
 from storage.database import Database
+from storage.roles import Role
 from webhooks import health, payments, sms, ussd
 
 REDIS_SECONDS = 2.0
 LONGEST_BODY = 64 * 1024
 
 
-def build_services(settings: Settings) -> Services:
-    """Open everything one process needs. Nothing is asked of the servers yet."""
-    database = Database(settings.database_url, connections=settings.web_threads + 2)
+def build_services(settings: Settings, role: Role = Role.WEB) -> Services:
+    """Open everything one process needs, with the rights of its kind. Nothing is asked of the servers yet."""
+    database = Database(settings.database_url, role=role, connections=settings.web_threads + 2)
     client = redis.Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
     )
@@ -103,20 +105,29 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
 def build_worker(settings: Settings) -> Worker:
     """The worker: sends the outbox, does the chores, and is woken by Redis as soon as a text waits."""
-    services = build_services(settings)
+    services = build_services(settings, Role.WORKER)
     quiet_libraries()
     channels = {channel.name: channel for channel in (Twilio(settings), AfricasTalking(settings))}
     chores = Chores(services.database, services.talk.rules, conversation_seconds=settings.conversation_seconds)
+    notary = Notary(services.database, settings.anchor_file)
     charging = Charging(services.database, services.talk.rules)
     statements = Statements(services.database, services.talk.rules, settings.bank_statements)
     names = NameChecks(services.database, _lookup(settings)) if settings.subscriber_api_base else _nothing
+
+    def timed() -> None:
+        chores()
+        notary()
+
+    def paying() -> int:
+        return charging() + statements() + names()
+
     return Worker(
         services.database,
         channels,
         partial(_render, services.catalogue),
         _wait_for(services.redis),
-        chores,
-        lambda: charging() + statements() + names(),
+        timed,
+        paying,
     )
 
 

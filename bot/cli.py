@@ -7,9 +7,11 @@ import click
 from bot import cli_open
 from bot.cli_books import books
 from bot.cli_gifts import gifts
+from bot.cli_payouts import payouts
 from bot.cli_waiting import bank, incidents, refunds
 from circulation.stocking import StockRefused, stock
 from storage.database import migrate
+from storage.roles import Role
 
 
 @click.group()
@@ -32,7 +34,7 @@ def migrate_command() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def stock_command(file: Path) -> None:
     """Load issuers, prices, stores and clerks from a TOML FILE (see circulation/demo/KE.toml); all of it or nothing."""
-    with cli_open.database() as database:
+    with cli_open.database(Role.CONSOLE) as database:
         try:
             with database.begin() as db:
                 stocked = stock(db, file)
@@ -70,7 +72,7 @@ def words() -> None:
         click.echo(f"{language}: {missing} sentences to translate")
 
 
-for command in (books, bank, refunds, incidents, gifts):
+for command in (books, bank, refunds, payouts, incidents, gifts):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`bin/giftline books`: the trial balance, statements of account, reconciliation, and each party's record."""
+"""`bin/giftline books`: the trial balance, statements of account, reconciliation, each party's record, and the verifier."""
 
 import sys
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ from circulation import books as book_keeping
 from circulation import records, statements
 from circulation.chart import ACCOUNTS
 from circulation.reconciliation import Unmatched
+from storage import seals
+from storage.roles import Role
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -36,7 +38,7 @@ def statement(account: str, since: datetime | None, until: datetime | None) -> N
 
     ACCOUNT is a code, or a code and whose it is: `4020`, `1130:mpesa`, `2200:Soko Bora Westlands`, `2100:SB8457048682`.
     """
-    with cli_open.database() as database, cli_open.reading(database) as db:
+    with cli_open.database(Role.AUDITOR) as database, cli_open.reading(database) as db:
         try:
             found = statements.read(db, account, since=_day(since), until=_day(until))
         except LookupError as error:
@@ -84,7 +86,7 @@ def export(party: str, from_ledger: bool) -> None:
 
     PARTY is `manager`, `operator`, `bank`, `settlement:<rail>` or `store:<name>`.
     """
-    with cli_open.database() as database, cli_open.reading(database) as db:
+    with cli_open.database(Role.AUDITOR) as database, cli_open.reading(database) as db:
         try:
             if not party:
                 lines = [f"{name}\n" for name in records.parties(db)]
@@ -122,8 +124,26 @@ def _record(path: Path) -> list[records.Entry]:
         raise click.ClickException(f"{path.name}: {why}") from error
 
 
+@books.command()
+@click.option("--anchors", type=click.Path(dir_okay=False, path_type=Path), help="File of anchors; else ANCHOR_FILE.")
+def verify(anchors: Path | None) -> None:
+    """Recompute the journal's chain under the auditor's rights and name the first altered row; exit code 1 when there is one."""
+    file = anchors or cli_open.settings().anchor_file
+    if file is None or not file.exists():
+        click.echo("No anchors were found: the chain is compared with the journal alone.", err=True)
+    try:
+        kept = seals.anchors(file) if file and file.exists() else []
+    except (OSError, seals.AnchorsUnreadable) as error:
+        raise click.ClickException(f"the anchors cannot be read: {error}") from error
+    with cli_open.database(Role.AUDITOR) as database, cli_open.reading(database) as db:
+        verdict = seals.verify(db, kept)
+    click.echo(str(verdict))
+    if not verdict.ok:
+        sys.exit(1)
+
+
 def _print_books() -> None:
-    with cli_open.database() as database, cli_open.reading(database) as db:
+    with cli_open.database(Role.AUDITOR) as database, cli_open.reading(database) as db:
         state = book_keeping.read(db)
     click.echo(f"{'account':<40}{'currency':>9}{'debit':>20}{'credit':>20}")
     for total in state.totals:

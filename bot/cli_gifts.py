@@ -20,6 +20,7 @@ from circulation.rules import Rules
 from payments.bank_reference import creditor_reference, shown
 from payments.bank_transfer import BankTransfer
 from storage.database import Database
+from storage.roles import Role
 
 MOST_SHOWN = 50
 """Faults or warnings printed; of the others only how many there are."""
@@ -85,7 +86,7 @@ def load(file: Path, company: str, rail: str, again: bool) -> None:
 def status(reference: str) -> None:
     """Print what became of each line of a list as CSV: line, phone, state, reason, serial. A summary goes to stderr."""
     states: Counter[str] = Counter()
-    with cli_open.database() as database, cli_open.reading(database) as db:
+    with cli_open.database(Role.CONSOLE) as database, cli_open.reading(database) as db:
         found = gift_lists.find(db, reference.upper())
         if found is None:
             raise click.ClickException("There is no gift list with that reference.")

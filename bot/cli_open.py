@@ -12,6 +12,7 @@ from bot import servers
 from bot.config import Settings, SettingsRefused
 from bot.services import Services
 from storage.database import Database, migrate
+from storage.roles import Role
 
 _ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _NO_HURRY = text("SET LOCAL statement_timeout = '15min'")
@@ -36,11 +37,11 @@ def addresses() -> Iterator[servers.Addresses]:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """The migrated database."""
+def database(role: Role) -> Iterator[Database]:
+    """The migrated database, with the rights of `role`."""
     with addresses() as found:
         migrate(found.database_url)
-        opened = Database(found.database_url, connections=1)
+        opened = Database(found.database_url, role=role, connections=1)
         try:
             yield opened
         finally:
@@ -58,13 +59,13 @@ def reading(opened: Database) -> Iterator[Connection]:
 
 @contextmanager
 def product() -> Iterator[Services]:
-    """The product's parts, joined on the migrated database."""
+    """The product's parts, joined on the migrated database with the console's rights."""
     from bot.app import build_services
 
     with addresses() as found:
         migrate(found.database_url)
         here = {"database_url": found.database_url, "redis_url": found.redis_url}
-        services = build_services(settings().model_copy(update=here))
+        services = build_services(settings().model_copy(update=here), Role.CONSOLE)
         try:
             yield services
         finally:

@@ -12,12 +12,13 @@ from bot.statements import import_file
 from circulation import waiting
 from payments.bank_reference import shown
 from payments.bank_statement import StatementRefused
+from storage.roles import Role
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def bank(file: Path) -> None:
-    """Import a bank statement (camt.053 or CSV), whole or not at all: credits pay orders, debits close refunds.
+    """Import a bank statement (camt.053 or CSV), whole or not at all: credits pay orders, debits close refunds and payouts.
 
     One that cannot be taken in is refused with every fault and its line, and exit code 1. Importing again does no harm.
     """
@@ -33,14 +34,14 @@ def bank(file: Path) -> None:
             raise click.ClickException(f"{file.name} cannot be read: {error.strerror}") from error
     click.echo(
         f"Imported {imported.lines} lines: {imported.matched} paid orders, {imported.refunds} closed refunds,"
-        f" {imported.unmatched} match nothing, {imported.known} were known."
+        f" {imported.payouts} closed payouts, {imported.unmatched} match nothing, {imported.known} were known."
     )
 
 
 @click.command()
 def refunds() -> None:
     """List the refunds that are not paid yet, oldest first. Those by bank you pay: to the account, with the reference shown."""
-    with cli_open.database() as database, database.begin() as db:
+    with cli_open.database(Role.CONSOLE) as database, database.begin() as db:
         owed = waiting.refunds(db)
     for one in owed:
         sum_ = f"{amount(one.amount.amount_minor, one.amount.currency)} {one.amount.currency}"
@@ -56,7 +57,7 @@ def incidents(context: click.Context) -> None:
     """List what needs looking at, oldest first."""
     if context.invoked_subcommand is not None:
         return
-    with cli_open.database() as database, database.begin() as db:
+    with cli_open.database(Role.CONSOLE) as database, database.begin() as db:
         found = waiting.incidents(db)
     for one in found:
         facts = json.dumps(one.facts) if one.facts else ""
@@ -68,7 +69,7 @@ def incidents(context: click.Context) -> None:
 @click.argument("incident", type=int)
 def close(incident: int) -> None:
     """Close an incident that was looked at."""
-    with cli_open.database() as database, database.begin() as db:
+    with cli_open.database(Role.CONSOLE) as database, database.begin() as db:
         if not waiting.close_incident(db, incident):
             raise click.ClickException(f"no incident {incident} is open")
     click.echo(f"Incident {incident} is closed.")

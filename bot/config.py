@@ -39,6 +39,11 @@ class Settings(RailSettings):
     giftline_mode: Literal["production", "development"] = Field(
         "production", description="`development` fills in `dev-` secrets, starts embedded servers and shows /phones."
     )
+    anchor_file: Path | None = Field(
+        None,
+        description="File to which the head of the journal's chain is written each minute; keep it out of the database's "
+        "reach. Empty: it is logged alone.",
+    )
     giftline_data: Path = Field(Path("var"), description="Folder for the embedded PostgreSQL and Valkey.")
     port: int = Field(8000, description="Port the web server listens on.", ge=1, le=65534)
     web_processes: int = Field(2, description="Web server processes.", ge=1, le=64)
@@ -139,6 +144,8 @@ class Settings(RailSettings):
         for name, base in bases.items():
             if name not in self.model_fields_set:
                 object.__setattr__(self, name, base)
+        if "anchor_file" not in self.model_fields_set:
+            object.__setattr__(self, "anchor_file", self.giftline_data / "anchors.txt")
         if "bank_statements" not in self.model_fields_set:
             object.__setattr__(self, "bank_statements", self.giftline_data / "statements")
 

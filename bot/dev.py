@@ -17,6 +17,7 @@ from bot.config import Settings
 from circulation.stocking import DEMO, StockRefused, stock
 from phones import rails
 from storage.database import Database, migrate
+from storage.roles import Role
 
 READY_SECONDS = 30
 
@@ -66,7 +67,7 @@ def _procfile() -> Mapping[str, str]:
 def _demo(database_url: str, country: str) -> list[str]:
     """Load the country's demo data and say what there is."""
     path = DEMO / f"{country}.toml"
-    database = Database(database_url, connections=1)
+    database = Database(database_url, role=Role.CONSOLE, connections=1)
     try:
         with database.begin() as db:
             stocked = stock(db, path)

@@ -224,7 +224,7 @@ class Flow:
 
     def pin_missing(self) -> bool:
         """Whether this person, dialling, has no PIN to agree with yet."""
-        return self.by_ussd() and self.member is not None and self.member.pin_hash is None
+        return self.by_ussd() and self.member is not None and not self.member.has_pin
 
     def waiting(self) -> "Waiting | None":
         """For flows that call people: the question that waits for this phone's answer, if any."""

@@ -157,7 +157,7 @@ class Showing:
         return self._setting.flows[frame.flow].step[frame.step]
 
     def _signs_by_pin(self) -> bool:
-        return self.channel == "ussd" and self.member is not None and self.member.pin_hash is not None
+        return self.channel == "ussd" and self.member is not None and self.member.has_pin
 
     def _digest(self, frame: Frame, typed: str) -> str:
         said = f"{frame.id}:{frame.step}:{typed}".encode("utf-8", "surrogatepass")

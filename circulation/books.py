@@ -58,7 +58,7 @@ PROOFS: Mapping[str, str] = MappingProxyType(
                     OR count(DISTINCT p.entry_id) FILTER (WHERE p.amount_minor < 0) > 1) AS twice""",
         "gifts whose giver was told of another answer, or twice": f"""
             SELECT count(*) FROM (
-                SELECT g.id FROM outbox o JOIN gift g ON g.reference = o.holes ->> 'reference'
+                SELECT g.id FROM notice_given o JOIN gift g ON g.reference = o.reference
                 WHERE o.sentence IN ('{notices.GIFT_ACCEPTED}', '{notices.GIFT_DECLINED}', '{notices.GIFT_LAPSED}')
                 GROUP BY g.id HAVING count(*) > 1 OR bool_or(o.sentence <> CASE g.state
                     WHEN 'accepted' THEN '{notices.GIFT_ACCEPTED}' WHEN 'declined' THEN '{notices.GIFT_DECLINED}'
@@ -75,11 +75,12 @@ PROOFS: Mapping[str, str] = MappingProxyType(
         "payments and refunds that bear a provider's reference twice": """
             SELECT (SELECT count(*) - count(DISTINCT (rail, receipt)) FROM payment)
                  + (SELECT count(*) - count(DISTINCT (rail, receipt)) FROM refund WHERE receipt <> '')""",
-        "payments, refunds and chargebacks of each rail that differ from its account, in minor units": """
+        "payments, refunds, payouts and chargebacks of each rail that differ from its account, in minor units": """
             SELECT coalesce(sum(abs(difference)), 0) FROM (
                 SELECT rail, currency, sum(minor) AS difference FROM (
                     SELECT rail, currency, amount_minor AS minor FROM payment
                     UNION ALL SELECT rail, currency, -amount_minor FROM refund WHERE state = 'paid' AND rail <> 'phone_bill'
+                    UNION ALL SELECT 'bank', currency, -amount_minor FROM store_payout WHERE state = 'paid'
                     UNION ALL SELECT rail, currency, -amount_minor FROM dispute WHERE state <> 'won'
                     UNION ALL SELECT a.owner, a.currency, -p.amount_minor FROM posting p JOIN account a ON a.id = p.account_id
                     WHERE a.code IN ('1010', '1110', '1120', '1130') AND a.owner <> '') AS moved
@@ -131,15 +132,22 @@ PROOFS: Mapping[str, str] = MappingProxyType(
             WHERE (r.payee_id <> c.payer_id OR r.rail <> c.rail)
               AND (c.rail = 'phone_bill'
                    OR EXISTS (SELECT FROM account a WHERE a.code IN ('1110', '1120') AND a.owner = c.rail))""",
-        "uses less what stores and commission earned, in minor units": """
+        "uses less payouts, what stores are owed, and commission, in minor units": """
             SELECT coalesce(sum(abs(difference)), 0) FROM (
                 SELECT owner, currency, sum(minor) AS difference FROM (
                     SELECT store_id::text AS owner, currency,
                         captured_minor - returned_minor - commission_minor + commission_returned_minor AS minor FROM redemption
+                    UNION ALL SELECT store_id::text, currency, -amount_minor FROM store_payout WHERE state <> 'failed'
                     UNION ALL SELECT '', currency, commission_minor - commission_returned_minor FROM redemption
                     UNION ALL SELECT a.owner, a.currency, p.amount_minor FROM posting p JOIN account a ON a.id = p.account_id
                     WHERE a.code IN ('2200', '4020')) AS earned
                 GROUP BY 1, 2) AS by_store""",
+        "payouts in transit that are not those started and not ended, in minor units": """
+            SELECT coalesce(sum(abs(coalesce(w.minor, 0) - coalesce(t.minor, 0))), 0) FROM (
+                SELECT id::text AS owner, currency, amount_minor AS minor FROM store_payout WHERE state = 'started') w
+            FULL JOIN (
+                SELECT a.owner, a.currency, -sum(p.amount_minor) AS minor FROM posting p JOIN account a ON a.id = p.account_id
+                WHERE a.code = '2210' GROUP BY 1, 2) t ON t.owner = w.owner AND t.currency = w.currency""",
         "uses of which more was captured than held, or returned than captured": """
             SELECT count(*) FROM redemption u
             LEFT JOIN (

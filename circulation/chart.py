@@ -25,6 +25,7 @@ ACCOUNTS = {
     "2130": "Dormant (expired, still refundable)",
     "2140": "Escheat payable",
     "2200": "Store payable",
+    "2210": "Payout in transit",
     "2300": "Customer payable",
     "2310": "Cash-out in transit",
     "4010": "Buyer fee",
@@ -35,8 +36,8 @@ ACCOUNTS = {
 }
 """Accounts in use. First digit: 1 asset, 2 liability, 4 income, 5 expense. Guarded, so that they never fall below zero,
 are 2055 (one per group gift), 2060 (per payment), 2100 and 2130 (per certificate), 2110 (per offer), 2120 (per hold),
-2300 and 2310 (per refund). 1110 to 1130 and 1010 are one per rail, the operator's own phone bill without a name; 2200 is one per
-store; the others are the operator's own."""
+2210 (per payout), 2300 and 2310 (per refund). 1110 to 1130 and 1010 are one per rail, the operator's own phone bill without a
+name; 2200 is one per store; the others are the operator's own."""
 
 RECEIVED = {
     "1010": "bank transfer received",
@@ -206,6 +207,28 @@ def store_refunded(outcome: str, store: int, parts: Mapping[int, Money], commiss
     back = [("2100", str(certificate), _minus(amount)) for certificate, amount in parts.items()]
     earned = total + _minus(commission)
     return _entry(f"redemption {outcome}", total, ("2200", str(store), earned), ("4020", "", commission), *back)
+
+
+# Paying stores ------------------------------------------------------------------------------------------------------------
+def payout_started(store: int, payout: str, amount: Money) -> Entry:
+    """What a store has earned is on its way to it. 2200 is not guarded: what the store gives back afterwards may leave it
+    owing us, and its next payout is smaller."""
+    return _entry("payout started", amount, ("2200", str(store), amount), ("2210", payout, _minus(amount)))
+
+
+def payout_paid(payout: str, amount: Money) -> Entry:
+    """The bank's statement shows that the money has left for the store."""
+    return _entry("payout paid", amount, ("2210", payout, amount), ("1010", "bank", _minus(amount)))
+
+
+def payout_failed(store: int, payout: str, amount: Money) -> Entry:
+    """The bank could not pay it: it is owed to the store still."""
+    return _entry("payout failed", amount, ("2210", payout, amount), ("2200", str(store), _minus(amount)))
+
+
+def payout_paid_after_all(store: int, amount: Money) -> Entry:
+    """A payout that had failed stands on a statement: the store has the money, and is owed so much less."""
+    return _entry("payout paid after all", amount, ("2200", str(store), amount), ("1010", "bank", _minus(amount)))
 
 
 # Ending -------------------------------------------------------------------------------------------------------------------

@@ -10,18 +10,18 @@ from circulation.msisdn import Msisdn
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One phone's owner. `joined`: has a name and may buy. `pin_hash` is argon2id, or None before a PIN was chosen."""
+    """One phone's owner. `joined`: has a name and may buy. `has_pin`: a PIN was chosen."""
 
     id: int
     msisdn: Msisdn
     name: str
     language: str
     joined: bool
-    pin_hash: str | None
+    has_pin: bool
     sms_provider: str | None
 
 
-_COLUMNS = "id, msisdn, coalesce(name, ''), language, joined_at IS NOT NULL, pin_hash, sms_provider"
+_COLUMNS = "id, msisdn, coalesce(name, ''), language, joined_at IS NOT NULL, has_pin, sms_provider"
 _FIND = text(f"SELECT {_COLUMNS} FROM member WHERE msisdn = :msisdn")
 _GET = text(f"SELECT {_COLUMNS} FROM member WHERE id = :id")
 _MEET = text("INSERT INTO member (msisdn, language) VALUES (:msisdn, :language) ON CONFLICT DO NOTHING")
@@ -32,6 +32,7 @@ _JOIN = text(f"""
     RETURNING {_COLUMNS}
 """)
 _SET_PIN = text("UPDATE member SET pin_hash = :pin_hash WHERE msisdn = :msisdn AND pin_hash IS NULL")
+_PIN = text("SELECT id, pin_hash FROM member WHERE msisdn = :msisdn AND pin_hash IS NOT NULL")
 _SET_LANGUAGE = text("UPDATE member SET language = :language WHERE msisdn = :msisdn")
 _REACHED = text("UPDATE member SET sms_provider = :provider WHERE msisdn = :msisdn")
 _LOCK = text("SELECT FROM member WHERE id = :id FOR NO KEY UPDATE")
@@ -76,6 +77,12 @@ def speak(db: Connection, msisdn: Msisdn, language: str) -> None:
 def reached_by(db: Connection, msisdn: Msisdn, provider: str) -> bool:
     """Remember who carries this phone's texts: its notices go the same way. False when we do not know the phone yet."""
     return db.execute(_REACHED, {"msisdn": msisdn.e164, "provider": provider}).rowcount > 0
+
+
+def pin_hash(db: Connection, msisdn: Msisdn) -> tuple[int, str] | None:
+    """The member's id and the argon2id hash of their PIN; None before a PIN was chosen."""
+    row = db.execute(_PIN, {"msisdn": msisdn.e164}).first()
+    return (row.id, row.pin_hash) if row else None
 
 
 def lock(db: Connection, member_id: int) -> None:

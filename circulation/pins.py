@@ -41,13 +41,14 @@ class Pins:
     def check_pin(self, phone: Msisdn, typed: str) -> None:
         """Raises Refusal `wrong_pin`, or `locked` after too many. The attempt is counted before it is looked at."""
         with self._database.begin() as db:
-            member = members.find(db, phone)
-        if member is None or member.pin_hash is None:
+            kept = members.pin_hash(db, phone)
+        if kept is None:
             raise Refusal("wrong_pin")
-        wait = self._attempts.reserve(PIN, str(member.id))
-        if not self.same(typed, member.pin_hash):
+        member_id, pin_hash = kept
+        wait = self._attempts.reserve(PIN, str(member_id))
+        if not self.same(typed, pin_hash):
             raise Refusal("locked", until=wait) if wait else Refusal("wrong_pin")
-        self._attempts.clear(PIN, str(member.id))
+        self._attempts.clear(PIN, str(member_id))
 
     def check_number(self, phone: Msisdn, right: bool) -> None:
         """The number we sent stood for the PIN; was it the `right` one? Raises Refusal `wrong_agreement` or `locked`."""

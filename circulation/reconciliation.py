@@ -97,6 +97,9 @@ _OPEN: Mapping[str, str] = {
     "refund not paid yet": """
         SELECT rail, reference, amount_minor, currency, created_at FROM refund
         WHERE state <> 'paid' AND created_at < clock() - interval '1 hour'""",
+    "payout not paid yet": """
+        SELECT 'bank', reference, amount_minor, currency, created_at FROM store_payout
+        WHERE state = 'started' AND created_at < clock() - interval '1 hour'""",
     "receipt that fits no order": """
         SELECT rail, receipt, amount_minor - applied_minor, currency, created_at FROM payment
         WHERE applied_minor < amount_minor""",
@@ -104,7 +107,7 @@ _OPEN: Mapping[str, str] = {
         SELECT rail, name, amount_minor, currency, opened_at FROM dispute WHERE state = 'open'""",
     "statement line that matches nothing of ours": """
         SELECT 'bank', bank_reference, amount_minor, currency, booked_on::timestamptz FROM bank_line
-        WHERE payment_id IS NULL AND refund_id IS NULL""",
+        WHERE payment_id IS NULL AND refund_id IS NULL AND payout_id IS NULL""",
     "paid here, on no statement": """
         SELECT y.rail, y.receipt, y.amount_minor, y.currency, y.created_at FROM payment y
         WHERE y.rail = 'bank' AND NOT EXISTS (
@@ -113,6 +116,10 @@ _OPEN: Mapping[str, str] = {
         SELECT r.rail, r.reference, r.amount_minor, r.currency, r.ended_at FROM refund r
         WHERE r.rail = 'bank' AND r.state = 'paid' AND NOT EXISTS (
             SELECT FROM bank_line l WHERE l.refund_id = r.id AND l.amount_minor = -r.amount_minor AND l.currency = r.currency)""",
+    "payout paid here, on no statement": """
+        SELECT 'bank', o.reference, o.amount_minor, o.currency, o.ended_at FROM store_payout o
+        WHERE o.state = 'paid' AND NOT EXISTS (
+            SELECT FROM bank_line l WHERE l.payout_id = o.id AND l.amount_minor = -o.amount_minor AND l.currency = o.currency)""",
 }
 """What waits for its other half in our own books, and the question that finds it."""
 _STATEMENTS = text("""

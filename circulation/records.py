@@ -1,9 +1,9 @@
 """Each party's own record of the transactions it took part in, and the ledger's record of the same, to be compared.
 
 A party's record is made from what it did itself: the manager's from the certificates, gifts and uses it keeps, the store's from
-its own uses, the phone operator's from its bill lines, a settlement institution's from the payments, refunds and chargebacks
-we fetched from it, the bank's from its statements. The ledger's record is made from the journal alone. Two records agree when
-every transaction is in both with the same sum.
+its own uses and payouts, the phone operator's from its bill lines, a settlement institution's from the payments, refunds and
+chargebacks we fetched from it, the bank's from its statements. The ledger's record is made from the journal alone. Two records
+agree when every transaction is in both with the same sum.
 """
 
 import csv
@@ -96,7 +96,7 @@ _SETTLEMENT = text("""
     WHERE d.rail = :rail AND d.state = 'won' ORDER BY 2, 1
 """)
 _BANK = text("""
-    SELECT coalesce(l.payment_id::text, l.refund_id::text, l.bank_reference), l.booked_on::timestamptz,
+    SELECT coalesce(l.payment_id::text, l.refund_id::text, l.payout_id::text, l.bank_reference), l.booked_on::timestamptz,
            CASE WHEN l.amount_minor > 0 THEN 'credit' ELSE 'debit' END, l.amount_minor, l.currency
     FROM bank_line l ORDER BY l.booked_on, l.id
 """)
@@ -106,6 +106,11 @@ _STORE = text("""
     UNION ALL
     SELECT r.id::text, r.created_at, r.outcome, r.commission_minor - r.amount_minor, r.currency
     FROM store_return r JOIN redemption u ON u.id = r.redemption_id WHERE u.store_id = :store
+    UNION ALL
+    SELECT o.id::text, o.created_at, 'payout', -o.amount_minor, o.currency FROM store_payout o WHERE o.store_id = :store
+    UNION ALL
+    SELECT o.id::text, o.ended_at, 'payout failed', o.amount_minor, o.currency FROM store_payout o
+    WHERE o.store_id = :store AND o.state = 'failed'
     ORDER BY 2, 1
 """)
 _STORE_ID = text("SELECT id FROM store WHERE name = :name")

@@ -65,4 +65,6 @@ SENTENCES = {
     "nothing_to_return": "Nothing of that payment can be given back.",
     "over_captured": "The most that can still be given back is {left}.",
     "clerk_unknown": "This phone is not registered at a store.",
+    # paying stores, told to the operator
+    "nothing_owed": "That store is owed nothing.",
 }

@@ -67,6 +67,7 @@ _OWNERS = {
     """),
     "2130": _CERTIFICATE,
     "2200": text("SELECT id::text FROM store WHERE name = :name"),
+    "2210": text("SELECT id::text FROM store_payout WHERE reference = :name"),
     "2300": _REFUND,
     "2310": _REFUND,
 }

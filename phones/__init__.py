@@ -11,7 +11,7 @@ import redis
 from flask import Blueprint
 
 from bot.config import Settings
-from phones import api, pages, providers, rails
+from phones import api, pages, providers
 from phones.airwaves import Airwaves
 from phones.handset import Network
 from phones.pages import Phone
@@ -36,6 +36,8 @@ def blueprint(settings: Settings, client: redis.Redis, cast: Sequence[Phone]) ->
     if not settings.development:
         raise ValueError("the browser phones are for development mode only")
     airwaves, network = Airwaves(client), Network(settings)
+    from phones import rails  # `python -m phones.rails` is a process of its own, and imports this package first
+
     played = rails.played(settings)
     phones = pages.blueprint(settings, cast, bank=f"{settings.fakes_url}/bank" if "bank" in played else "")
     questions = Questions(settings.fakes_url if played else "")

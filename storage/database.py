@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import alembic.command
@@ -10,7 +11,8 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-ROLE = "giftline_app"
+from storage.roles import Role
+
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 4
 CONNECT_SECONDS = 3
@@ -19,19 +21,24 @@ TRY_AGAIN = frozenset({"40001", "40P01"})
 """Serialisation failure and deadlock: the transaction did nothing and may be run again."""
 
 
+@dataclass(slots=True)
+class _Clock:
+    offset: str = ""
+
+
 class Database:
-    """Connections under the role that may post to the ledger and may not edit it.
+    """Connections under `role`, which may do what its kind of process has to do, and never edit the ledger.
 
     `clock_offset` is an interval ("8 days") by which the product's clock runs ahead; empty outside tests and demos.
     """
 
-    def __init__(self, url: str, *, connections: int = 10) -> None:
+    def __init__(self, url: str, *, role: str = Role.WEB, connections: int = 10) -> None:
         limits = (
-            f"-c role={ROLE} -c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s"
+            f"-c role={role} -c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s"
             f" -c lock_timeout={LOCK_SECONDS}s -c idle_in_transaction_session_timeout=15s"
         )
         self.url = driver_url(url)
-        self.clock_offset = ""
+        self._clock = _Clock()
         self.engine = create_engine(
             self.url,
             pool_size=connections,
@@ -39,6 +46,22 @@ class Database:
             pool_timeout=CONNECT_SECONDS,
             connect_args={"options": limits, "connect_timeout": CONNECT_SECONDS},
         )
+
+    def as_role(self, role: str, *, connections: int = 1) -> "Database":
+        """The same database and clock under other rights. The caller closes it."""
+        other = Database(self.url, role=role, connections=connections)
+        other._clock = self._clock
+        return other
+
+    @property
+    def clock_offset(self) -> str:
+        """By how much the product's clock runs ahead, for everybody who shares it."""
+        return self._clock.offset
+
+    @clock_offset.setter
+    def clock_offset(self, offset: str) -> None:
+        """Move the product's clock."""
+        self._clock.offset = offset
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

@@ -140,21 +140,7 @@ _FAILED = text(f"""
     WHERE {_HELD}
 """)
 
-# Bad news counts only for the attempt whose name the row bears, good news for any.
-_RECEIPT = text(f"""
-    WITH kept AS (
-        INSERT INTO receipt (provider, provider_id, outbox_id, state, error_code)
-        VALUES (:provider, :provider_id, nullif(CAST(:outbox_id AS bigint), 0), :state, :error_code)
-        RETURNING provider, provider_id, outbox_id, state, error_code
-    )
-    UPDATE outbox AS o
-    SET state = kept.state, error_code = kept.error_code, sent_at = coalesce(o.sent_at, now()), {_REDACTED}
-    FROM kept
-    WHERE o.provider = kept.provider
-      AND (o.id = kept.outbox_id OR (kept.outbox_id IS NULL AND o.provider_id = kept.provider_id))
-      AND {_RANK.format(state="o.state")} < {_RANK.format(state="kept.state")}
-      AND (kept.state IN ('sent', 'delivered') OR coalesce(o.provider_id, kept.provider_id) = kept.provider_id)
-""")
+_RECEIPT = text("SELECT record_receipt(:provider, :provider_id, :outbox_id, :state, :error_code)")
 
 
 def put(db: Connection, rows: Sequence[Row]) -> None:
@@ -213,7 +199,7 @@ def record_receipt(db: Connection, receipt: ReceiptOf) -> bool:
         "state": receipt.state,
         "error_code": receipt.error_code,
     }
-    return db.execute(_RECEIPT, values).rowcount > 0
+    return bool(db.execute(_RECEIPT, values).scalar_one())
 
 
 def _mark(db: Connection, statement: TextClause, columns: Sequence[str], marks: Sequence[tuple[Any, ...]]) -> int:

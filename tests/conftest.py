@@ -22,8 +22,9 @@ from bot.logs import set_up
 from bot.services import Services
 from circulation.stocking import DEMO, stock
 from storage.database import Database, driver_url, migrate
+from storage.roles import Role
 from tests.fakes.providers import FakeProviders
-from tests.people import People
+from tests.people import BUSINESS, People
 
 hypothesis_settings.register_profile("house", deadline=None)
 hypothesis_settings.load_profile("house")
@@ -44,6 +45,15 @@ def servers() -> Iterator[embedded.Servers]:
         running.stop()
 
 
+EVERYTHING = f"""
+    DO $$ BEGIN CREATE ROLE {BUSINESS} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+    GRANT giftline_web, giftline_worker, giftline_console TO {BUSINESS};
+    GRANT ALL ON ALL TABLES IN SCHEMA public TO {BUSINESS};
+    REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON account, journal_entry, posting, balance FROM {BUSINESS};
+    GRANT {BUSINESS} TO CURRENT_USER"""
+"""A role of the tests alone, for what a test does itself: any verb, and any row but the ledger's."""
+
+
 @pytest.fixture(scope="session")
 def template(servers: embedded.Servers) -> str:
     """A migrated database with the demo data, of which every test gets a copy."""
@@ -51,10 +61,14 @@ def template(servers: embedded.Servers) -> str:
     _admin(servers, f"CREATE DATABASE {name}")
     url = _named(servers, name)
     migrate(url)
-    database = Database(url, connections=1)
+    database = Database(url, role=Role.CONSOLE, connections=1)
     with database.begin() as db:
         stock(db, DEMO / "KE.toml")
     database.close()
+    engine = create_engine(driver_url(url))
+    with engine.begin() as owner:
+        owner.execute(text(EVERYTHING))
+    engine.dispose()
     return name
 
 
@@ -77,7 +91,7 @@ def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The test's own database."""
-    database = Database(database_url)
+    database = Database(database_url, role=BUSINESS)
     yield database
     database.close()
 
@@ -139,9 +153,11 @@ def services(settings: Settings, redis: redis_client.Redis) -> Iterator[Services
 
 
 @pytest.fixture
-def people(services: Services) -> People:
+def people(services: Services) -> Iterator[People]:
     """People with phones, certificates and tills, made by the product's verbs."""
-    return People(services)
+    people = People(services)
+    yield people
+    people.database.close()
 
 
 @pytest.fixture

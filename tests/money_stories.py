@@ -12,6 +12,7 @@ from circulation import (
     gifting,
     group_records,
     groups,
+    payouts,
     recalling,
     receipts,
     redemption,
@@ -121,6 +122,7 @@ _WHOSE = {
     "1140": "the chargeback",
     "2055": "the group gift",
     "2110": "the gift",
+    "2210": "the payout",
     "2300": "the refund",
     "2310": "the refund",
 }
@@ -202,6 +204,18 @@ def held_first_and_given_back(world: World) -> None:
     assert world.chores().time_out_holds() == 1
 
 
+def paid_to_the_store(world: World) -> None:
+    sheet = world.shop.certificate(world.amina, "phone_bill")
+    for minor, ends in ((35_000, [payouts.paid]), (15_000, [payouts.failed, payouts.paid])):
+        digits, payout = world.people.code(world.amina, sheet), str(uuid4())
+        world.do(redemption.use, use_id=str(uuid4()), clerk=world.till(), code=digits, amount=kes(minor))
+        with world.people.database.begin() as db:
+            payouts.start(db, payout_id=payout, store_id=world.till().store_id, currency="KES")
+        for end in ends:
+            with world.people.database.begin() as db:
+                end(db, payout_id=payout)
+
+
 def ended(world: World) -> None:
     shop, kenya = world.shop, world.shop.rules
     rest = CashOut(applies_to_general_use=True, source="the example", balance_below_minor=10_000)
@@ -235,6 +249,7 @@ STORIES: Mapping[str, Callable[[World], None]] = {
     "### Taken back by the payer's bank": taken_back_by_the_bank,
     "### Given by several": given_together,
     "### Held first, and given back by the store": held_first_and_given_back,
+    "### Paid to the store": paid_to_the_store,
     "### Ended": ended,
 }
 

@@ -1,18 +1,22 @@
 """Buyers who pay over the fake rails: orders, the worker's rounds, and what came of them."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from bot.app import build_services
+from werkzeug.serving import make_server
+
+from bot.app import build_services, create_app
 from bot.charging import Charging
 from bot.config import Settings
 from bot.services import Services
 from circulation import charging, sales
 from circulation.members import Member
 from payments.fakes.server import FakeRails
+from storage.roles import Role
 from tests.people import People, Text
 
 EVERY_RAIL = "phone_bill,mpesa,momo,card,bank,carrier_billing"
@@ -45,7 +49,7 @@ class Paying:
 
     def __post_init__(self) -> None:
         self.rules = self.services.talk.rules
-        self.database = self.services.database
+        self.database = self.people.database
 
     def order(
         self, buyer: Member, rail: str, *, sheets: int = 1, amount_minor: int = 50_000, prefix: str = "GL"
@@ -123,8 +127,23 @@ class Paying:
 def paying(settings: Settings, rails: FakeRails) -> Iterator[Paying]:
     """The product joined on these fakes."""
     services = build_services(settings)
+    people, worker = People(services), services.database.as_role(Role.WORKER, connections=4)
     try:
-        yield Paying(services, rails, People(services), Charging(services.database, services.talk.rules))
+        yield Paying(services, rails, people, Charging(worker, services.talk.rules))
     finally:
-        services.database.close()
+        for database in (services.database, people.database, worker):
+            database.close()
         services.redis.close()
+
+
+@contextmanager
+def answering(settings: Settings, rails: FakeRails) -> Iterator[Paying]:
+    """The product joined on these fakes, answering real HTTP at the address it gives to providers."""
+    settings = settings_for(settings, rails)
+    with paying(settings, rails) as till:
+        server = make_server("127.0.0.1", settings.port, create_app(settings, till.services), threaded=True)
+        thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
+        thread.start()
+        yield till
+        server.shutdown()
+        thread.join()

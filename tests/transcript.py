@@ -57,6 +57,7 @@ from payments import bank_statement
 from payments.fakes.people import Answer
 from payments.fakes.server import FakeRails
 from phones.handset import Dialog, Handset, Network, Screen
+from storage.roles import Role
 from tests.fakes.providers import FakeProviders
 from tests.fakes.subscribers import FakeSubscribers
 
@@ -143,12 +144,14 @@ class Player:
         self._providers = providers
         self._rails = rails
         self._subscribers = network
-        self._name_checks = NameChecks(services.database, network.lookup()) if network else None
-        self._charging = Charging(services.database, services.talk.rules)
+        self._name_checks = NameChecks(services.database.as_role(Role.WORKER), network.lookup()) if network else None
+        self._charging = Charging(services.database.as_role(Role.WORKER), services.talk.rules)
         self._seen_of_rails: set[str] = set()
         self._worker: Worker = build_worker(services.settings)
         self._chores = Chores(
-            services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds
+            services.database.as_role(Role.WORKER),
+            services.talk.rules,
+            conversation_seconds=services.settings.conversation_seconds,
         )
         self._names = Names.of(services)
         self._cast: dict[str, Handset] = {}
@@ -175,7 +178,7 @@ class Player:
 
     def books_in_order(self) -> bool:
         """Whether every invariant of the books holds."""
-        with self._services.database.begin() as db:
+        with self._services.database.as_role(Role.AUDITOR).begin() as db:
             return books.read(db).in_order
 
     # What is done -----------------------------------------------------------------------------------------------------
@@ -226,7 +229,7 @@ class Player:
         assert self._rails is not None
         self._rails.bank.transfer(self._cast[name].msisdn, self._names.fill(remittance), int(units) * 100, "KES")
         statement = bank_statement.read("day.xml", self._rails.bank.statement())
-        with self._services.database.begin() as db:
+        with self._services.database.as_role(Role.CONSOLE).begin() as db:
             bank.import_statement(db, self._services.talk.rules, statement)
         self._deliver()
 

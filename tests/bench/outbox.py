@@ -10,6 +10,7 @@ import psycopg
 
 from storage import outbox
 from storage.database import Database, migrate
+from storage.roles import Role
 from tests.bench.measure import Goal, Result, Size, Wrong, alternate
 from tests.bench.site import Site
 
@@ -81,7 +82,7 @@ def _drained(pool: Pool, url: str, rows: int, table: str, drain: Callable[[int],
 def _open(url: str) -> None:
     """What each worker keeps."""
     global _database, _connection
-    _database = Database(url, connections=1)
+    _database = Database(url, role=Role.WORKER, connections=1)
     _connection = psycopg.connect(url)
 
 

@@ -21,6 +21,7 @@ from bot.config import Settings
 from bot.embedded_programs import postgres_programs
 from circulation.stocking import DEMO, stock
 from storage.database import Database, migrate
+from storage.roles import Role
 from tests.bench.measure import Wrong
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def opened() -> Iterator[Site]:
         servers = embedded.start(folder, durable=True)
         try:
             migrate(servers.database_url)
-            database = Database(servers.database_url, connections=1)
+            database = Database(servers.database_url, role=Role.CONSOLE, connections=1)
             with database.begin() as db:
                 stock(db, DEMO / "KE.toml")
             database.close()

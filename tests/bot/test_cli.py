@@ -43,7 +43,19 @@ def age(till: Paying, days: int) -> None:
 def test_every_command_explains_itself(command: Command) -> None:
     helped = command("--help")
     assert helped.exit_code == 0
-    for name in ("migrate", "stock", "books", "bank", "refunds", "incidents", "gifts", "chat", "diagrams", "words"):
+    for name in (
+        "migrate",
+        "stock",
+        "books",
+        "bank",
+        "refunds",
+        "payouts",
+        "incidents",
+        "gifts",
+        "chat",
+        "diagrams",
+        "words",
+    ):
         assert f"\n  {name} " in helped.output
         assert command(name, "--help").exit_code == 0
     for name in ("statement", "reconcile", "export", "compare"):
@@ -165,7 +177,7 @@ def test_a_bank_statement_is_imported_and_counted(till: Paying, command: Command
     file = tmp_path / "day.xml"
     file.write_bytes(till.rails.bank.statement())
     printed = command("bank", file)
-    counted = "Imported 2 lines: 1 paid orders, 0 closed refunds, 1 match nothing, 0 were known.\n"
+    counted = "Imported 2 lines: 1 paid orders, 0 closed refunds, 0 closed payouts, 1 match nothing, 0 were known.\n"
     assert (printed.exit_code, printed.output) == (0, counted)
     assert till.state(charge_id) == "paid"
     again = command("bank", file)

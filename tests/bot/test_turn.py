@@ -17,7 +17,7 @@ from bot.messages import Inbound, Reply, Unavailable
 from bot.services import Services
 from bot.turn import FAULT, NOTHING_DONE, TRIES, take_turn
 from circulation.msisdn import Msisdn
-from tests.people import People
+from tests.people import People, past_every_right
 
 PHONE = Msisdn("+254712918273")
 PIN = "7193"
@@ -31,7 +31,7 @@ class Phone:
         self.services = services
         self.people = People(services)
         pin_hash = services.talk.rules.pins.hash(PIN)
-        with services.database.begin() as db:
+        with past_every_right(services.database) as db:
             insert = "INSERT INTO member (msisdn, name, pin_hash, joined_at) VALUES (:msisdn, 'Amina', :pin, clock())"
             db.execute(text(insert), {"msisdn": PHONE.e164, "pin": pin_hash})
         self.session = ""

@@ -22,6 +22,7 @@ from bot.worker import RETRY_SECONDS, Worker
 from storage import outbox
 from storage.database import Database
 from storage.outbox import Row
+from storage.roles import Role
 from tests.fakes.providers import BROKEN, HANGS_UP, Answer, FakeProviders, throttled, twilio_error
 
 PHONE = "+254712345678"
@@ -236,7 +237,7 @@ def test_what_was_sent_while_the_database_was_lost_is_marked_and_not_sent_again(
                 raise ConnectionError
             return super().begin()
 
-    database = Broken(post.database.url)
+    database = Broken(post.database.url, role=Role.WORKER)
     channel = post.channels["twilio"]
     send = channel.send
 
@@ -275,7 +276,7 @@ def test_it_goes_on_through_lost_databases_and_failing_chores(post: Post, monkey
         rounds.append("chores")
         raise ValueError("hunter2")
 
-    flaky = Flaky(post.database.url)
+    flaky = Flaky(post.database.url, role=Role.WORKER)
     worker = post.new_worker(flaky, wait=lambda seconds: stop.set(), chores=chores)
     post.put("hello")
     with capture_logs() as logs:
@@ -320,7 +321,8 @@ PROCESS = """
     def build_worker(_):
         settings = Settings(giftline_mode="development", twilio_api_base=sys.argv[2])
         tick = threading.Event()
-        return Worker(Database(sys.argv[1]), {"twilio": Twilio(settings)}, lambda language, sentence, holes: sentence,
+        database = Database(sys.argv[1], role="giftline_worker")
+        return Worker(database, {"twilio": Twilio(settings)}, lambda language, sentence, holes: sentence,
                       lambda seconds: tick.wait(0.05) and None, lambda: None, lambda: 0)
 
     app = types.ModuleType("bot.app")

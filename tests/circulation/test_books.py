@@ -5,11 +5,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bot.config import Settings
 from bot.embedded import Servers
-from circulation import books, gifting, group_records, groups, redemption, sales, store_returns
+from circulation import books, gifting, group_records, groups, payouts, redemption, sales, store_returns
 from circulation.chart import ACCOUNTS
 from circulation.money import Money
 from payments.bank_reference import creditor_reference
@@ -126,6 +126,21 @@ def together(people: People) -> None:
         )
 
 
+def paid_out(till: Paying) -> None:
+    """One store was paid; to another it failed, and is on its way once more."""
+    with till.database.begin() as db:
+        paid_one, other = payouts.owed(db)
+        done, failed = (_started(db, one) for one in (paid_one, other))
+        assert payouts.failed(db, payout_id=failed.id)
+        _started(db, other)
+    till.rails.bank.pay_out("+254712999002", creditor_reference(done.reference), done.amount.amount_minor, "KES")
+    take_statement(till, till.rails.bank.statement())
+
+
+def _started(db: Connection, one: payouts.Owed) -> payouts.Payout:
+    return payouts.start(db, payout_id=str(uuid4()), store_id=one.store_id, currency=one.amount.currency)
+
+
 @pytest.fixture(scope="module")
 def lived(servers: Servers, template: str) -> Iterator[str]:
     """The name of a database in which everything has happened."""
@@ -135,6 +150,7 @@ def lived(servers: Servers, template: str) -> Iterator[str]:
             live(till.people)
             at_the_till(till.people)
             money_in_and_out(till)
+            paid_out(till)
         yield url.partition("?")[0].rpartition("/")[2]
 
 
@@ -226,11 +242,13 @@ TAMPERINGS = {
         "ALTER TABLE payment DROP CONSTRAINT payment_rail_receipt_key; UPDATE payment SET receipt = 'x', rail = 'x'",
         "UPDATE refund SET receipt = 'x', rail = 'x'",
     ],
-    "payments, refunds and chargebacks of each rail that differ from its account, in minor units": [
+    "payments, refunds, payouts and chargebacks of each rail that differ from its account, in minor units": [
         "UPDATE payment SET amount_minor = amount_minor + 1",
         "UPDATE payment SET rail = 'mpesa' WHERE rail = 'momo'",
         "UPDATE refund SET state = 'paid' WHERE rail = 'bank'",
         "UPDATE dispute SET state = 'won'",
+        "UPDATE store_payout SET state = 'paid' WHERE state = 'failed'",
+        "UPDATE store_payout SET amount_minor = amount_minor + 1 WHERE state = 'paid'",
     ],
     "payments whose rest is not in unapplied receipts": ["UPDATE payment SET applied_minor = 0"],
     "refunds that are not owed until they are paid": [
@@ -260,10 +278,19 @@ TAMPERINGS = {
         "UPDATE refund SET payee_id = (SELECT max(id) FROM member) WHERE rail = 'phone_bill'",
         "UPDATE refund r SET charge_id = c.id FROM charge c WHERE c.rail = 'card' AND r.rail = 'bank'",
     ],
-    "uses less what stores and commission earned, in minor units": [
+    "uses less payouts, what stores are owed, and commission, in minor units": [
         "UPDATE redemption SET captured_minor = captured_minor - 1 WHERE state = 'captured'",
         "UPDATE redemption SET store_id = (SELECT min(id) FROM store)",
         f"UPDATE posting SET amount_minor = amount_minor + 1 WHERE {of('4020')}",
+        "UPDATE store_payout SET amount_minor = amount_minor + 1",
+        "UPDATE store_payout SET state = 'started', ended_at = NULL WHERE state = 'failed'",
+        "UPDATE store_payout SET store_id = (SELECT min(id) FROM store)",
+    ],
+    "payouts in transit that are not those started and not ended, in minor units": [
+        "UPDATE store_payout SET state = 'paid', ended_at = clock() WHERE state = 'started'",
+        "UPDATE store_payout SET state = 'started', ended_at = NULL WHERE state = 'paid'",
+        "DELETE FROM store_payout WHERE state = 'started'",
+        "UPDATE account SET owner = owner || 'x' WHERE code = '2210'",
     ],
     "uses of which more was captured than held, or returned than captured": [
         """

@@ -25,7 +25,7 @@ from circulation.refusals import Refusal
 from circulation.rules import Rules
 from payments.bank_transfer import BankTransfer
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 
 NAIROBI = ZoneInfo("Africa/Nairobi")
 HEADING = "phone,issuer,amount,note\n"
@@ -485,7 +485,7 @@ def test_a_worker_killed_between_or_within_batches_leaves_nothing_half_done(
 def test_two_workers_at_once_send_every_line_once(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gift_list_issuing, "BATCH", 7)
     gift_list = company.paid(many(60))
-    other = Database(company.database.url, connections=2)
+    other = Database(company.database.url, role=BUSINESS, connections=2)
     other.clock_offset = company.database.clock_offset
     gate = threading.Barrier(2)
 

@@ -13,7 +13,7 @@ from circulation.msisdn import Msisdn
 from circulation.notices import GIFT_ACCEPTED, GIFT_LAPSED, GIFT_SENT, GIFT_WAITS_NO_NOTE
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 
 FACE = 50_000
 
@@ -97,7 +97,7 @@ def test_an_unanswered_gift_of_several_sheets_comes_back_to_the_same_sheets(peop
     one, two = people.certificates(giver, 2)
     spend(people, giver, one, 20_000)
     gift_id = give(people, giver, [one, two], people.number())
-    later = Database(people.database.url, connections=1)
+    later = Database(people.database.url, role=BUSINESS, connections=1)
     later.clock_offset = "7 days 1 second"
 
     with later.begin() as db:

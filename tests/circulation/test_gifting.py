@@ -20,7 +20,7 @@ from circulation.notices import (
 )
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 
 FACE = 50_000
 KES_500 = {"money": [FACE, "KES"]}
@@ -84,7 +84,7 @@ def refusal_of(raised: pytest.ExceptionInfo[Refusal]) -> str:
 @pytest.fixture
 def next_week(people: People) -> Database:
     """The same database, when the time to answer is over."""
-    later = Database(people.database.url, connections=1)
+    later = Database(people.database.url, role=BUSINESS, connections=1)
     later.clock_offset = "7 days 1 second"
     return later
 

@@ -23,7 +23,7 @@ from circulation.refusals import Refusal
 from circulation.rules import Rules
 from payments.bank_transfer import BankTransfer
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 
 PRICE = 51_000
 """KES 500 of Giftline with its fee."""
@@ -109,7 +109,7 @@ class Circle:
         return group_id
 
     def after(self, interval: str) -> Database:
-        later = Database(self.people.database.url, connections=2)
+        later = Database(self.people.database.url, role=BUSINESS, connections=2)
         later.clock_offset = interval
         return later
 

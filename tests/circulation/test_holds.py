@@ -10,7 +10,7 @@ from circulation import redemption
 from circulation.notices import HELD, LET_GO, USED
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 from tests.tills import Till, kes
 
 
@@ -46,7 +46,7 @@ def held(people: People) -> Held:
 @pytest.fixture
 def later(people: People) -> Iterator[Database]:
     """The same database after the time of every hold."""
-    later = Database(people.database.url, connections=4)
+    later = Database(people.database.url, role=BUSINESS, connections=4)
     later.clock_offset = f"{redemption.HOLD_SECONDS} seconds"
     yield later
     later.close()

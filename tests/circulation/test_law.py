@@ -27,7 +27,7 @@ from circulation.law import (
     residual_cash_minor,
 )
 from circulation.law_rules import Band
-from tests.test_docs import REPOSITORY, rows, section
+from tests.pages import REPOSITORY, rows, section
 
 PACKS = load()
 EVERY = [law for versions in PACKS.packs.values() for law in versions]

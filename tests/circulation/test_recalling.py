@@ -10,7 +10,7 @@ from circulation.money import Money
 from circulation.notices import GIFT_RECALLED, GIFT_TAKEN_BACK, GIFT_WAITS_NO_NOTE
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 
 FACE = 50_000
 
@@ -125,7 +125,7 @@ def test_a_gift_whose_time_is_over_but_which_no_worker_has_returned_may_be_taken
     giver = people.member()
     certificate = people.certificate(giver)
     gift_id = people.gift(giver, certificate, people.number())
-    later = Database(people.database.url, connections=1)
+    later = Database(people.database.url, role=BUSINESS, connections=1)
     later.clock_offset = "8 days"
 
     with later.begin() as db:

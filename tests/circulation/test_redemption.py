@@ -15,7 +15,7 @@ from circulation.one_time_codes import Code, Payable
 from circulation.redemption import Use
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People, any_code
+from tests.people import BUSINESS, People, any_code
 
 FACE = 50_000
 
@@ -256,7 +256,7 @@ def test_more_than_the_code_pays_is_refused_and_the_code_stays_good(people: Peop
 
 
 def test_one_refusal_for_unknown_expired_used_voided_and_other_stores_codes(people: People, shop: Shop) -> None:
-    later = Database(people.database.url, connections=1)
+    later = Database(people.database.url, role=BUSINESS, connections=1)
     later.clock_offset = f"{people.rules.code_seconds} seconds"
     codes = {"voided": people.code(shop.holder, shop.certificate)}
     codes["used"] = people.code(shop.holder, shop.certificate)
@@ -278,7 +278,7 @@ def test_one_refusal_for_unknown_expired_used_voided_and_other_stores_codes(peop
 
 def test_a_code_works_to_the_last_second_of_its_life(people: People, shop: Shop) -> None:
     code = people.code(shop.holder, shop.certificate)
-    almost = Database(people.database.url, connections=1)
+    almost = Database(people.database.url, role=BUSINESS, connections=1)
     almost.clock_offset = f"{people.rules.code_seconds - 60} seconds"
     assert check(people, shop.clerk, code, almost).most == kes(FACE)
     almost.close()

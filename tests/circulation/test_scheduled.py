@@ -9,7 +9,7 @@ from circulation.msisdn import Msisdn
 from circulation.notices import GIFT_ARRIVED, GIFT_PLANNED, GIFT_WAITS
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 
 FACE = 50_000
 SEOUL = Msisdn("+821012345678")
@@ -17,7 +17,7 @@ SEOUL = Msisdn("+821012345678")
 
 def at(people: People, moment: datetime) -> Database:
     """The same database, with the product's clock at that moment."""
-    database = Database(people.database.url, connections=1)
+    database = Database(people.database.url, role=BUSINESS, connections=1)
     database.clock_offset = f"{(moment - datetime.now(UTC)).total_seconds()} seconds"
     return database
 

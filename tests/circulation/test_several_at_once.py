@@ -10,7 +10,7 @@ from circulation.members import Member
 from circulation.notices import CODE_TOGETHER, GIFT_USED, USED, USED_TOGETHER
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 from tests.tills import Till, kes
 
 LEFT_OF_TODAY = """
@@ -155,7 +155,7 @@ def test_the_last_day_of_a_certificate_is_a_day_of_the_zone_and_ends_at_its_midn
     seconds = people.value(LEFT_OF_TODAY, zone=people.rules.zone)
     code = people.code(holder, certificate)
     assert till.check(code).most == kes(50_000)
-    tomorrow = Database(people.database.url, connections=1)
+    tomorrow = Database(people.database.url, role=BUSINESS, connections=1)
     tomorrow.clock_offset = f"{seconds + 5} seconds"
     assert refusal(lambda: Till.at(people, till.clerk, tomorrow).check(code)).code == "code_refused"
     tomorrow.close()

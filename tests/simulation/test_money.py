@@ -1,16 +1,14 @@
 """Twenty thousand operations over every rail, with hostile providers: every invariant holds, and ours is what theirs is."""
 
 import random
-import threading
 from collections.abc import Iterator
 
 import pytest
-from werkzeug.serving import make_server
 
-from bot.app import create_app
 from bot.config import Settings
+from payments.fakes.people import Asking
 from payments.fakes.server import FakeRails
-from tests.paying import Paying, paying, settings_for
+from tests.paying import Paying, answering
 from tests.simulation.world import World
 
 SEEDS = (1, 2, 3, 4)
@@ -28,14 +26,8 @@ def rails(seed: int) -> Iterator[FakeRails]:
 
 @pytest.fixture
 def till(plain_settings: Settings, rails: FakeRails) -> Iterator[Paying]:
-    settings = settings_for(plain_settings, rails)
-    with paying(settings, rails) as till:
-        server = make_server("127.0.0.1", settings.port, create_app(settings, till.services), threaded=True)
-        thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
-        thread.start()
+    with answering(plain_settings, rails) as till:
         yield till
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -63,8 +55,14 @@ def ours(till: Paying) -> dict[str, int]:
 def theirs(till: Paying) -> dict[str, int]:
     """What each provider truly took and did not give back, by its own books."""
     rails = till.rails
-    fakes = {"mpesa": rails.mpesa, "momo": rails.momo, "card": rails.card, "carrier_billing": rails.carrier}
-    taken = {rail: fake.taken_minor("KES") for rail, fake in {**fakes, "bank": rails.bank}.items()}
+    fakes: dict[str, Asking] = {
+        "mpesa": rails.mpesa,
+        "momo": rails.momo,
+        "card": rails.card,
+        "carrier_billing": rails.carrier,
+        "bank": rails.bank,
+    }
+    taken = {rail: fake.taken_minor("KES") for rail, fake in fakes.items()}
     return {rail: minor for rail, minor in taken.items() if minor}
 
 

@@ -1,6 +1,7 @@
 """The outbox: who holds a row may mark it, receipts only move it forward, and secrets do not stay."""
 
 import threading
+from collections.abc import Iterator
 from itertools import permutations
 from typing import Any
 
@@ -11,8 +12,17 @@ from bot.messages import Receipt
 from storage import outbox
 from storage.database import Database
 from storage.outbox import Claimed, Row
+from storage.roles import Role
 
 PHONE = "+254712345678"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's own database, as the worker has it."""
+    database = Database(database_url, role=Role.WORKER)
+    yield database
+    database.close()
 
 
 def row(sentence: str = "Hello {name}.", *, phone: str = PHONE, secret: bool = False, provider: str = "twilio") -> Row:

@@ -18,6 +18,7 @@ from bot.turn import FAULT
 from circulation import books
 from circulation.values import unpack
 from phones.handset import Form, Handset, Network, NetworkFault, Screen
+from tests.people import past_every_right
 
 PIN = "7193"
 AMINA, BARAKA, CHEBET = "+254712000001", "+254712000002", "+254712000003"
@@ -80,7 +81,7 @@ class Line(Network):
     # What people hold in their hands -----------------------------------------------------------------------------------
     def texts(self, msisdn: str, after: int = 0) -> list[tuple[int, str]]:
         """(outbox id, words) of every text filed for a phone after the outbox row `after`."""
-        with self.services.database.begin() as db:
+        with past_every_right(self.services.database) as db:
             rows = db.execute(_TEXTS, {"msisdn": msisdn, "after": after}).all()
         say = self.services.catalogue.say
         return [(row.id, say(row.language, row.sentence, unpack(row.holes))) for row in rows]
@@ -100,12 +101,12 @@ class Line(Network):
     # What must never change by itself ---------------------------------------------------------------------------------
     def value(self) -> tuple[Any, ...]:
         """A picture of everything of value: it differs as soon as anything moved."""
-        with self.services.database.begin() as db:
+        with past_every_right(self.services.database) as db:
             return tuple(db.execute(_VALUE).one())
 
     def assert_books_in_order(self) -> None:
         """Every proof holds, and what was charged is what people hold, waits, was spent or was our fee."""
-        with self.services.database.begin() as db:
+        with past_every_right(self.services.database) as db:
             wrong = {proof.name: proof.figure for proof in books.read(db).proofs if proof.figure}
             missing = int(db.execute(_CONSERVED).scalar_one())
         assert not wrong

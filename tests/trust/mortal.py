@@ -32,6 +32,7 @@ from bot.chores import Chores
 from bot.config import Settings
 from bot.worker import Worker
 from storage.conversations import Conversations
+from storage.roles import Role
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +117,9 @@ def main() -> None:
     getLogger("werkzeug").setLevel(ERROR)
     app = _with_doors(create_app(settings, services), boundaries)
     worker = build_worker(settings)
-    chores = Chores(services.database, services.talk.rules, conversation_seconds=settings.conversation_seconds)
+    chores = Chores(
+        services.database.as_role(Role.WORKER), services.talk.rules, conversation_seconds=settings.conversation_seconds
+    )
     for order in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -18,6 +18,7 @@ from bot.channels.twilio import STOP_WORDS
 from bot.parsing import NotUnderstood, choice
 from bot.services import Services
 from phones.handset import Form, Handset
+from tests.people import past_every_right
 from tests.trust.line import AMINA, BARAKA, CHEBET, CLERK, PIN, Line, answers, fields, join_and_buy
 
 LETTER_FLOOD = "a" + "\u0301" * 500
@@ -101,7 +102,7 @@ class Place:
     def go_back(self) -> None:
         """Redis is as it was, and SQL knows nothing newer."""
         self._redis.hset(self._key, mapping=self._kept)
-        with self._line.services.database.begin() as db:
+        with past_every_right(self._line.services.database) as db:
             db.execute(text("DELETE FROM conversation"))
 
     def type_by_dialling(self, words: str) -> str:

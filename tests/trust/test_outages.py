@@ -17,6 +17,8 @@ from bot.turn import NOT_KNOWN, NOTHING_DONE
 from circulation.stocking import DEMO, stock
 from phones.handset import Form, Screen
 from storage.database import Database, driver_url, migrate
+from storage.roles import Role
+from tests.people import past_every_right
 from tests.trust.line import AMINA, PIN, Line, answers, join_and_buy
 
 BUY = ("1", "1", "1", "2", "1")
@@ -43,7 +45,7 @@ def mortal() -> Iterator[Mortal]:
     with tempfile.TemporaryDirectory(prefix="gl-") as folder:
         mortal = Mortal(Path(folder))
         migrate(mortal.database_url)
-        database = Database(mortal.database_url, connections=1)
+        database = Database(mortal.database_url, role=Role.CONSOLE, connections=1)
         with database.begin() as db:
             stock(db, DEMO / "KE.toml")
         database.close()
@@ -242,7 +244,7 @@ def line(services: Services) -> Line:
 
 
 def certificates(line: Line) -> int:
-    with line.services.database.begin() as db:
+    with past_every_right(line.services.database) as db:
         return int(db.exec_driver_sql("SELECT count(*) FROM certificate").scalar_one())
 
 

@@ -17,6 +17,7 @@ from bot.services import Services
 from bot.turn import NOTHING_DONE
 from phones.handset import Screen
 from tests.fakes.providers import FakeProviders
+from tests.people import past_every_right
 from tests.trust.line import CLERK, Line, answers
 
 PIN = "7193"
@@ -59,7 +60,7 @@ def in_redis(client: redis_client.Redis) -> str:
 
 def in_tables(services: Services, *tables: str) -> str:
     """Every row of the tables named (of all, when none is), as text; what is bytes, as bytes."""
-    with services.database.begin() as db:
+    with past_every_right(services.database) as db:
         known = db.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
         rows = [row for table in tables or known for row in db.execute(text(f'SELECT * FROM "{table}"'))]
     cells = [cell for row in rows for cell in row]
@@ -157,7 +158,7 @@ def test_before_it_is_sent_a_code_stands_nowhere_but_in_the_text_that_carries_it
 def test_a_code_that_could_never_be_sent_is_forgotten_as_well(services: Services, providers: FakeProviders) -> None:
     line = Line(services)
     story = Story(line)
-    with services.database.begin() as db:
+    with past_every_right(services.database) as db:
         db.execute(text("UPDATE outbox SET attempt = 99"))
     worker = build_worker(services.settings)
     while worker.run_once():
@@ -167,6 +168,6 @@ def test_a_code_that_could_never_be_sent_is_forgotten_as_well(services: Services
 
 
 def known_tables(services: Services) -> list[str]:
-    with services.database.begin() as db:
+    with past_every_right(services.database) as db:
         tables = db.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
         return [str(table) for table in tables.scalars()]

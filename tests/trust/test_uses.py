@@ -15,7 +15,7 @@ from circulation import gifting, redemption, store_returns
 from circulation.members import Member
 from circulation.refusals import Refusal
 from storage.database import Database
-from tests.people import People
+from tests.people import BUSINESS, People
 from tests.tills import Till, kes
 from tests.trust.test_races import Track, forget_failures
 
@@ -34,7 +34,7 @@ def track(people: People) -> Iterator[Track]:
 @pytest.fixture
 def later(people: People) -> Iterator[Database]:
     """The same database after the time of every hold."""
-    later = Database(people.database.url, connections=4)
+    later = Database(people.database.url, role=BUSINESS, connections=4)
     later.clock_offset = f"{redemption.HOLD_SECONDS} seconds"
     yield later
     later.close()

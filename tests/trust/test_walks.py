@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from bot.chores import Chores
 from bot.services import Services
 from phones.handset import Carrier, Handset
+from storage.roles import Role
 from tests.trust.line import AMINA, BARAKA, CHEBET, CLERK, OPTION, PIN, Line, join_and_buy
 
 SEEDS = range(12)
@@ -107,7 +108,11 @@ def test_whatever_people_and_machines_do_the_books_stay_in_order(
     for customer in CUSTOMERS[:2]:
         join_and_buy(line.handset(customer), sheets=2)
     people = [Walker(line, msisdn, dice.choice(carriers), dice) for msisdn in (*CUSTOMERS, CLERK)]
-    chores = Chores(services.database, services.talk.rules, conversation_seconds=services.settings.conversation_seconds)
+    chores = Chores(
+        services.database.as_role(Role.WORKER),
+        services.talk.rules,
+        conversation_seconds=services.settings.conversation_seconds,
+    )
     days = 0
     walked: list[str] = []
     person = people[0]

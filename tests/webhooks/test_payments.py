@@ -1,6 +1,5 @@
 """The doors for payments: a callback is verified, kept once, and moves nothing by itself."""
 
-import threading
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,13 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from werkzeug.serving import make_server
 
 from bot.app import create_app
 from bot.config import Settings
 from payments.fakes.faults import Call
 from payments.fakes.server import FakeRails
-from tests.paying import Paying, paying, settings_for
+from tests.paying import Paying, answering
 
 DOORS = {"mpesa": "daraja", "momo": "momo", "card": "card", "carrier_billing": "carrier_billing"}
 
@@ -27,15 +25,8 @@ def rails() -> Iterator[FakeRails]:
 
 @pytest.fixture
 def till(plain_settings: Settings, rails: FakeRails) -> Iterator[Paying]:
-    """The product answering real HTTP at the address it gives to providers."""
-    settings = settings_for(plain_settings, rails)
-    with paying(settings, rails) as till:
-        server = make_server("127.0.0.1", settings.port, create_app(settings, till.services), threaded=True)
-        thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
-        thread.start()
+    with answering(plain_settings, rails) as till:
         yield till
-        server.shutdown()
-        thread.join()
 
 
 def asked(till: Paying, rail: str) -> str:

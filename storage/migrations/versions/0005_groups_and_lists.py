@@ -3,23 +3,19 @@
 Revision ID: 0005
 """
 
-from pathlib import Path
-
-from alembic import op
+from storage.migrations.beside import refuse, run
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-STATEMENTS = Path(__file__).with_suffix(".sql")
-
 
 def upgrade() -> None:
-    """Run the SQL file beside this one as it stands: through the driver, which reads no placeholders into it."""
-    op.get_bind().connection.cursor().execute(STATEMENTS.read_text())
+    """The SQL file beside this one."""
+    run(__file__)
 
 
 def downgrade() -> None:
-    """A ledger is never taken back."""
-    raise RuntimeError("this migration cannot be undone: money has moved")
+    """Never."""
+    refuse()
