@@ -64,7 +64,9 @@ class Charging:
             return
         try:
             found = self._asked(gateway, claimed)
-            found_disputes = gateway.disputes(claimed.charge) if claimed.disputed else []
+            # also unasked: a chargeback may be told before we knew the payment by its name
+            paid = claimed.ended_seconds is not None and claimed.charge.receipt != ""
+            found_disputes = gateway.disputes(claimed.charge) if claimed.disputed or paid else []
         except Unanswered:
             self._unclear(claimed)
             return
@@ -121,7 +123,7 @@ class Charging:
                 if not receipts.received(db, self._rules, charge_id=charge.id, receipt=receipt, amount=amount):
                     charging.settled(db, charge.id, claimed.ended_seconds)
             elif claimed.state == "paid":
-                charging.paid_and_now(db, self._rules, charge.id, found)
+                charging.paid_and_now(db, self._rules, charge.id, found, claimed.ended_seconds)
             elif claimed.state in ("lapsed", "failed"):
                 charging.settled(db, charge.id, claimed.ended_seconds)
             elif found.reason == "busy" and claimed.age_seconds < BUSY_SECONDS:

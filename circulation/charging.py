@@ -100,8 +100,11 @@ def settled(db: Connection, charge_id: str, ended_seconds: float | None) -> None
     charges.keep(db, charge_id, state, look_after=following)
 
 
-def paid_and_now(db: Connection, rules: Rules, charge_id: str, found: Found) -> None:
-    """A provider that said "paid" now says otherwise: what it takes back is a chargeback, decided against us."""
+def paid_and_now(db: Connection, rules: Rules, charge_id: str, found: Found, ended_seconds: float | None) -> None:
+    """A paid charge was looked at once more. A provider that says otherwise now has taken the payment back: a chargeback,
+    decided against us."""
     if found.state == "failed":
         disputes.reversed_by_rail(db, rules, charge_id=charge_id)
-    charges.keep(db, charge_id, "paid", look_after=None if found.state == "failed" else 86_400)
+        charges.keep(db, charge_id, "paid", look_after=None)
+    else:
+        settled(db, charge_id, ended_seconds)

@@ -54,7 +54,10 @@ REFUNDED = "{amount} is back where it came from. Ref {reference}."
 REFUND_OWED = "We could not send {amount} back to you yet. It is yours: we look for another way. Ref {reference}."
 CASHED_OUT = "{amount} was sent to your mobile money. Ref {reference}."
 ENDS_SOON = "{issuer} {left} can be used until {day}. To pay with it dial {service_code} or text PAY."
-ENDS_SOON_EXTENDABLE = "{issuer} {left} can be used until {day}. To pay with it dial {service_code} or text PAY. For more time text EXTEND."
+ENDS_SOON_EXTENDABLE = (
+    "{issuer} {left} can be used until {day}. To pay with it dial {service_code} or text PAY. "
+    "For more time text EXTEND."
+)
 SEVERAL_END_SOON = (
     "{count} certificates with {left} in all end soon, the first, {issuer}, on {day}. "
     "To pay with them dial {service_code} or text PAY."

@@ -80,6 +80,7 @@ def received(db: Connection, rules: Rules, *, charge_id: str, receipt: str, amou
     came = {"id": payment_id, "rail": charge.rail, "receipt": receipt, "charge": charge_id, "currency": amount.currency}
     if not db.execute(_CAME, {**came, "amount_minor": amount.amount_minor}).scalar():
         return False
+    charges.name(db, charge_id, handle="", receipt=receipt)
     if amount.currency != charge.amount.currency:
         _put_aside(db, rules, charge, payment_id, amount, "other_currency", notices.RECEIPT_KEPT)
         callbacks.incident(db, "payment in another currency", f"{charge.rail} {receipt}", {"charge": charge_id})

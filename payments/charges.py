@@ -76,7 +76,7 @@ _NAME = text("""
 _LOOK = text(
     "UPDATE charge SET due_at = clock() WHERE id = :id AND (due_at IS NULL OR due_at > clock()) AND state <> 'asking'"
 )
-_LOOK_FOR_DISPUTE = text("UPDATE charge SET due_at = clock(), disputed = true WHERE id = :id")
+_LOOK_FOR_DISPUTE = text("UPDATE charge SET due_at = clock(), disputed = true, attempt = attempt + 1 WHERE id = :id")
 _DISPUTES_SEEN = text("UPDATE charge SET disputed = false WHERE id = :id")
 _BY_HANDLE = text("SELECT id::text FROM charge WHERE rail = :rail AND handle = :handle")
 _BY_RECEIPT = text("SELECT id::text FROM charge WHERE rail = :rail AND receipt = :receipt")
@@ -159,7 +159,7 @@ def look(db: Connection, charge_id: str) -> None:
 
 
 def look_for_dispute(db: Connection, charge_id: str) -> None:
-    """Somebody says that the payer's bank takes it back: fetch that soon."""
+    """Somebody says that the payer's bank takes it back: fetch that soon. Who has the charge in hand now asked too early."""
     db.execute(_LOOK_FOR_DISPUTE, {"id": charge_id})
 
 

@@ -236,3 +236,27 @@ def test_a_chargeback_takes_back_what_the_buyer_still_holds(till: Paying, tmp_pa
     assert till.people.value("SELECT state FROM dispute") == "lost"
     assert till.rails.taken_minor("KES") == 0
     assert till.people.books_in_order()
+
+
+def test_a_chargeback_told_before_we_knew_of_the_payment_is_found_by_looking(till: Paying, tmp_path: Path) -> None:
+    buyer = till.people.member()
+    charge_id = till.order(buyer, "card")
+    till.rounds(2)
+    act(till, buyer, charge_id, "card", pays=True, folder=tmp_path)
+    till.rails.card.dispute(till.handle(charge_id))  # nobody here knows the payment by its name yet
+    till.rounds(2)
+    assert till.state(charge_id) == "paid"
+    till.after("2 hours")
+    assert till.people.value("SELECT state FROM dispute") == "open"
+    assert till.people.books_in_order()
+
+
+def test_a_paid_charge_is_looked_at_for_three_days_and_then_no_more(till: Paying, tmp_path: Path) -> None:
+    buyer = till.people.member()
+    charge_id = till.order(buyer, "momo")
+    till.rounds(2)
+    act(till, buyer, charge_id, "momo", pays=True, folder=tmp_path)
+    till.rounds()
+    for later in ("2 hours", "7 hours", "25 hours", "4 days"):
+        till.after(later)
+    assert till.people.value("SELECT due_at IS NULL FROM charge WHERE id = :id", id=charge_id)

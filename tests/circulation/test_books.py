@@ -19,7 +19,7 @@ from storage.ledger import Total
 from tests.conftest import copied
 from tests.payers import given_back, paid, take_statement
 from tests.paying import Paying, paying, settings_for
-from tests.people import People
+from tests.people import BUSINESS, People
 
 
 def live(people: People) -> None:
@@ -158,7 +158,7 @@ def lived(servers: Servers, template: str) -> Iterator[str]:
 def other(servers: Servers, lived: str) -> Iterator[Database]:
     """A copy of it, to be tampered with."""
     with copied(servers, lived) as url:
-        database = Database(url, connections=1)
+        database = Database(url, role=BUSINESS, connections=1)
         yield database
         database.close()
 

@@ -328,7 +328,7 @@ def test_what_is_decided_anew_is_the_operators_to_look_at(
 # A rail that said "paid" and says otherwise now ---------------------------------------------------------------------------
 def says(shop: Endings, charge_id: str, found: Found) -> None:
     with shop.people.database.begin() as db:
-        charging.paid_and_now(db, shop.rules, charge_id, found)
+        charging.paid_and_now(db, shop.rules, charge_id, found, 3_600.0)
 
 
 def test_a_payment_that_the_rail_takes_back_is_a_lost_chargeback_once(shop: Endings, amina: Member) -> None:
