@@ -1,9 +1,10 @@
 """Timed work: what nobody asks for and everybody expects. The database's clock decides what is due."""
 
 import time
+from collections.abc import Callable, Sequence
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from circulation import (
     disputes,
@@ -82,30 +83,18 @@ class Chores:
         """Return every gift that was not answered in time; each in a transaction of its own. Returns how many."""
         with self._database.begin() as db:
             due = gifting.due(db, limit=BATCH)
-        for gift in due:
-            with self._database.begin() as db:
-                gifting.lapse(db, self._rules, gift_id=gift)
-        return len(due)
+        return self._each(due, lambda db, gift: gifting.lapse(db, self._rules, gift_id=gift))
 
     def end_group_gifts(self) -> int:
         """Give full group gifts, close those whose time is over, return parts, tell answers. Returns how many of all."""
         with self._database.begin() as db:
             full, closing = group_parts.all_in(db, limit=BATCH), group_parts.closing(db, limit=BATCH)
-        for group in full:
-            with self._database.begin() as db:
-                group_parts.give(db, self._rules, group_id=group)
-        for group in closing:
-            with self._database.begin() as db:
-                group_parts.close(db, self._rules, group_id=group)
+        done = self._each(full, lambda db, group: group_parts.give(db, self._rules, group_id=group))
+        done += self._each(closing, lambda db, group: group_parts.close(db, self._rules, group_id=group))
         with self._database.begin() as db:
             owed, answered = group_parts.to_return(db, limit=BATCH), group_parts.answers(db, limit=BATCH)
-        for part in owed:
-            with self._database.begin() as db:
-                group_parts.give_back(db, self._rules, part_id=part)
-        for group in answered:
-            with self._database.begin() as db:
-                group_parts.tell_answer(db, self._rules, group_id=group)
-        return len(full) + len(closing) + len(owed) + len(answered)
+        done += self._each(owed, lambda db, part: group_parts.give_back(db, self._rules, part_id=part))
+        return done + self._each(answered, lambda db, group: group_parts.tell_answer(db, self._rules, group_id=group))
 
     def issue_gift_lists(self) -> int:
         """Issue the next batches of paid gift lists, each in a transaction of its own. Returns how many gifts were offered."""
@@ -127,19 +116,13 @@ class Chores:
         """Return every hold that its store did not take in time; each in a transaction of its own. Returns how many."""
         with self._database.begin() as db:
             due = redemption.due(db, limit=BATCH)
-        for use in due:
-            with self._database.begin() as db:
-                redemption.time_out(db, self._rules, use_id=use)
-        return len(due)
+        return self._each(due, lambda db, use: redemption.time_out(db, self._rules, use_id=use))
 
     def hold_again(self) -> int:
         """Hold what came back to buyers whose bank takes their payment back. Returns how many disputes it was for."""
         with self._database.begin() as db:
             due = disputes.came_back(db, limit=BATCH)
-        for dispute in due:
-            with self._database.begin() as db:
-                disputes.hold_again(db, self._rules, dispute)
-        return len(due)
+        return self._each(due, lambda db, dispute: disputes.hold_again(db, self._rules, dispute))
 
     def end_certificates(self) -> int:
         """End certificates after their last day, and what may be asked of them after the law's time. Returns how many."""
@@ -169,3 +152,10 @@ class Chores:
         """Forget whose names givers asked about. Returns how many."""
         with self._database.begin() as db:
             return names.forget(db)
+
+    def _each(self, due: Sequence[str], act: Callable[[Connection, str], object]) -> int:
+        """Do it to each, in a transaction of its own: one that fails undoes no other. Returns how many."""
+        for one in due:
+            with self._database.begin() as db:
+                act(db, one)
+        return len(due)
