@@ -17,6 +17,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_currency_precision
 
 from bot.fitting import plain
+from bot.spoken import said
+from circulation.email_address import Email
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.values import Value
@@ -47,22 +49,32 @@ class Catalogue:
         """The sentence in `language`; None when there is none."""
         return sentence if language == SOURCE else self._sentences.get(language, {}).get(sentence)
 
-    def say(self, language: str, sentence: str, holes: Mapping[str, Value]) -> str:
-        """The sentence in `language`, its holes filled. A hole without a value raises KeyError: a bug, not bad input."""
+    def say(self, language: str, sentence: str, holes: Mapping[str, Value], *, aloud: bool = False) -> str:
+        """The sentence in `language`, its holes filled: to be read, or to be said `aloud`.
+
+        A hole without a value raises KeyError: a bug, not bad input.
+        """
         translated = self.translation(language, sentence) or sentence
-        return _HOLE.sub(lambda hole: self._written(language, holes[hole[1]]), translated)
+        fill = self._said if aloud else self._written
+        return _HOLE.sub(lambda hole: fill(language, hole[1], holes[hole[1]]), translated)
 
     @staticmethod
     def names(sentence: str) -> list[str]:
         """The holes of a sentence."""
         return _HOLE.findall(sentence)
 
-    def _written(self, language: str, value: Value) -> str:
+    def _said(self, language: str, hole: str, value: Value) -> str:
+        known = language if language in self._sentences else SOURCE
+        return said(hole, value, language=known, country=self._country, zone=self._zone)
+
+    def _written(self, language: str, _: str, value: Value) -> str:
         match value:
             case Money():
                 return _amount(value, language if language in self._sentences else SOURCE)
             case Msisdn():
                 return value.national(self._country)
+            case Email():
+                return value.address
             case datetime():
                 return plain(format_datetime(value.astimezone(self._zone), "d MMM HH:mm", locale=language))
             case date():

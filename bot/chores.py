@@ -9,13 +9,17 @@ from sqlalchemy import Connection, text
 from circulation import (
     disputes,
     expiry,
+    following,
     gift_list_issuing,
     gifting,
     group_parts,
+    ladder,
+    links,
     names,
     redemption,
     reminders,
     scheduled,
+    sending_limits,
 )
 from circulation.rules import Rules
 from storage import inbox
@@ -54,11 +58,13 @@ class Chores:
             self._next = now + EVERY_SECONDS
             self.send_gifts()
             self.lapse_gifts()
+            self.call_recipients()
             self.end_group_gifts()
             self.issue_gift_lists()
             self.expire_codes()
             self.time_out_holds()
             self.forget_places()
+            self.follow_up()
         if now >= self._next_days:
             self._next_days = now + DAYS_SECONDS
             self.hold_again()
@@ -68,6 +74,8 @@ class Chores:
             self._next_purge = now + PURGE_SECONDS
             self.purge_inbox()
             self.forget_names()
+            self.forget_tallies()
+            self.forget_links()
 
     def send_gifts(self) -> int:
         """Send every gift whose day has come, at a decent hour; each in a transaction of its own. Returns how many."""
@@ -84,6 +92,12 @@ class Chores:
         with self._database.begin() as db:
             due = gifting.due(db, limit=BATCH)
         return self._each(due, lambda db, gift: gifting.lapse(db, self._rules, gift_id=gift))
+
+    def call_recipients(self) -> int:
+        """Have the recipients called whom texts did not reach at night; each in a transaction of its own. Returns how many."""
+        with self._database.begin() as db:
+            due = ladder.to_call(db, limit=BATCH)
+        return self._each(due, lambda db, gift: ladder.call_now(db, self._rules, gift_id=gift))
 
     def end_group_gifts(self) -> int:
         """Give full group gifts, close those whose time is over, return parts, tell answers. Returns how many of all."""
@@ -152,6 +166,25 @@ class Chores:
         """Forget whose names givers asked about. Returns how many."""
         with self._database.begin() as db:
             return names.forget(db)
+
+    def forget_links(self) -> int:
+        """Forget the names of pictures, sounds and pages that can be fetched no more. Returns how many."""
+        with self._database.begin() as db:
+            return links.forget(db)
+
+    def follow_up(self) -> int:
+        """Do what follows messages that did not arrive; each in a transaction of its own. Returns how many."""
+        with self._database.begin() as db:
+            due = following.due(db, limit=BATCH)
+        for row in due:
+            with self._database.begin() as db:
+                following.follow(db, self._rules, row)
+        return len(due)
+
+    def forget_tallies(self) -> int:
+        """Forget how many texts were sent on days gone by. Returns how many counts."""
+        with self._database.begin() as db:
+            return sending_limits.forget(db, self._rules)
 
     def _each(self, due: Sequence[str], act: Callable[[Connection, str], object]) -> int:
         """Do it to each, in a transaction of its own: one that fails undoes no other. Returns how many."""

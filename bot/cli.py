@@ -6,6 +6,7 @@ import click
 
 from bot import cli_open
 from bot.cli_books import books
+from bot.cli_contents import contents
 from bot.cli_gifts import gifts
 from bot.cli_payouts import payouts
 from bot.cli_waiting import bank, incidents, refunds
@@ -57,9 +58,9 @@ def chat(msisdn: str, sms: bool) -> None:
 def diagrams() -> None:
     """Draw every flow as a Mermaid diagram in docs/flows, from the same tables that run."""
     from bot.diagrams import write
-    from flows import FLOWS
+    from flows import EVERY
 
-    for path in write(FLOWS, Path(__file__).parent.parent / "docs" / "flows"):
+    for path in write(EVERY, Path(__file__).parent.parent / "docs" / "flows"):
         click.echo(f"docs/flows/{path.name}")
 
 
@@ -72,7 +73,7 @@ def words() -> None:
         click.echo(f"{language}: {missing} sentences to translate")
 
 
-for command in (books, bank, refunds, payouts, incidents, gifts):
+for command in (books, bank, refunds, payouts, incidents, gifts, contents):
     main.add_command(command)
 
 if __name__ == "__main__":

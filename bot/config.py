@@ -11,7 +11,10 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from bot.config_channels import DEVELOPMENT_CHANNELS, HOW_PEOPLE_ARE_REACHED, NEEDED_BESIDE, ChannelSettings
 from bot.config_rails import DEVELOPMENT_API_BASES, DEVELOPMENT_RAILS, RAIL_SETTINGS, RailSettings
+from circulation import email_address
+from circulation.routes import Routes
 
 DEVELOPMENT_SECRETS = {
     "twilio_account_sid": "ACdev00000000000000000000000000000",
@@ -31,7 +34,7 @@ class SettingsRefused(ValueError):
     """The settings cannot be used; the message says which and why, and never shows a secret."""
 
 
-class Settings(RailSettings):
+class Settings(ChannelSettings, RailSettings):
     """The settings of one process. Attribute names are the environment's names in lower case."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -45,7 +48,7 @@ class Settings(RailSettings):
         "reach. Empty: it is logged alone.",
     )
     giftline_data: Path = Field(Path("var"), description="Folder for the embedded PostgreSQL and Valkey.")
-    port: int = Field(8000, description="Port the web server listens on.", ge=1, le=65534)
+    port: int = Field(8000, description="Port the web server listens on.", ge=1, le=65533)
     web_processes: int = Field(2, description="Web server processes.", ge=1, le=64)
     web_threads: int = Field(8, description="Threads in each web server process.", ge=1, le=64)
     database_url: str = Field("", description="PostgreSQL 15 or newer. Unset: an embedded one starts.")
@@ -100,10 +103,16 @@ class Settings(RailSettings):
     @model_validator(mode="after")
     def complete(self) -> Self:
         """Fill in development's values, or refuse: nothing runs in production with a known secret."""
-        if self.giftline_mode == "development":
+        if self.development:
             self._use_development_values()
         else:
             self._refuse_development_values()
+        routes = Routes.parse(self.routes, texts_by=self.sms_provider)
+        server = _plain(self.smtp_url)
+        if server and not (server.startswith(("smtp://", "smtps://")) and email_address.parse(self.email_from)):
+            raise SettingsRefused("SMTP_URL must begin with smtp:// or smtps://, and EMAIL_FROM be an address.")
+        if "smtp" in routes.providers() and not server:
+            raise SettingsRefused("ROUTES sends e-mail by smtp: SMTP_URL and EMAIL_FROM are needed for it.")
         return self
 
     @classmethod
@@ -127,10 +136,17 @@ class Settings(RailSettings):
         """Where bin/dev serves the fake providers of every way to pay: the next port."""
         return f"http://127.0.0.1:{self.port + 1}"
 
+    @property
+    def fake_smtp_url(self) -> str:
+        """Where bin/dev takes mail: the port after that."""
+        return f"smtp://127.0.0.1:{self.port + 2}"
+
     def _use_development_values(self) -> None:
         local = f"http://127.0.0.1:{self.port}"
-        values: dict[str, str] = {**DEVELOPMENT_SECRETS, **DEVELOPMENT_RAILS}
+        values: dict[str, str] = {**DEVELOPMENT_SECRETS, **DEVELOPMENT_RAILS, **DEVELOPMENT_CHANNELS}
         values["public_base_url"] = local
+        if self.model_fields_set & HOW_PEOPLE_ARE_REACHED:
+            values = {name: value for name, value in values.items() if name not in HOW_PEOPLE_ARE_REACHED}
         for name, value in values.items():
             if not _plain(getattr(self, name)) or (name == "payment_rails" and name not in self.model_fields_set):
                 is_secret = isinstance(getattr(self, name), SecretStr)
@@ -144,6 +160,8 @@ class Settings(RailSettings):
         for name, base in bases.items():
             if name not in self.model_fields_set:
                 object.__setattr__(self, name, base)
+        if "smtp_url" not in self.model_fields_set:
+            object.__setattr__(self, "smtp_url", SecretStr(self.fake_smtp_url))
         if "anchor_file" not in self.model_fields_set:
             object.__setattr__(self, "anchor_file", self.giftline_data / "anchors.txt")
         if "bank_statements" not in self.model_fields_set:
@@ -156,10 +174,11 @@ class Settings(RailSettings):
     def _refuse_development_values(self) -> None:
         needed = [*(DEVELOPMENT_SECRETS.keys() - self._optional()), "public_base_url", "database_url", "redis_url"]
         needed += dict.fromkeys(name for rail in self.rails for name in RAIL_SETTINGS[rail])
+        needed += [name for first, names in NEEDED_BESIDE.items() if _plain(getattr(self, first)) for name in names]
         missing = [name.upper() for name in needed if not _plain(getattr(self, name))]
         known = [
             name.upper()
-            for name, value in (DEVELOPMENT_SECRETS | DEVELOPMENT_RAILS).items()
+            for name, value in (DEVELOPMENT_SECRETS | DEVELOPMENT_RAILS | DEVELOPMENT_CHANNELS).items()
             if (name in DEVELOPMENT_SECRETS or value.startswith("dev-"))
             and name not in {"africastalking_username", "twilio_from"}
             and _plain(getattr(self, name)) == value

@@ -13,6 +13,7 @@ import requests
 from honcho.manager import Manager
 
 from bot import servers
+from bot.cli_contents import load_shipped
 from bot.config import Settings
 from circulation.stocking import DEMO, StockRefused, stock
 from phones import rails
@@ -71,6 +72,7 @@ def _demo(database_url: str, country: str) -> list[str]:
     try:
         with database.begin() as db:
             stocked = stock(db, path)
+        load_shipped(database)
     except StockRefused as error:
         return [f"No demo data for COUNTRY={country} ({error})."]
     finally:

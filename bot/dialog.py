@@ -46,11 +46,13 @@ class Step:
 class Ask(Step):
     """Asks for something typed. `parse` (a function of the text, or the name of a method) reads it or raises
     NotUnderstood; the value is saved under the step's name and the trigger is `answered`. A `free` answer is anybody's
-    words: no keyword is looked for in it. Where `zero` is an answer, 0 is not the way back."""
+    words: no keyword is looked for in it. Where `zero` is an answer, 0 is not the way back. `written`: keys cannot give
+    it, so that by voice the person is told to go on in writing."""
 
     parse: Parse = field(kw_only=True)
     free: bool = field(default=False, kw_only=True)
     zero: bool = field(default=False, kw_only=True)
+    written: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,15 @@ class Choose(Step):
 
 @dataclass(frozen=True)
 class Secret(Ask):
-    """Asks for something that must not stay in a Sent folder: taken by USSD only, kept only as `parse` returns it."""
+    """Asks for something that must not stay in a Sent folder: never taken by SMS, kept only as `parse` returns it."""
 
     drop: Drop = field(default="restart", kw_only=True)
 
 
 @dataclass(frozen=True)
 class Sign(Step):
-    """Shows all that will happen and asks for the customer's agreement: the PIN by USSD, by SMS a number minted for
-    this one screen (see docs/decisions/0003). Triggers: `signed`, or `stopped` for 0."""
+    """Shows all that will happen and asks for the customer's agreement: the PIN by USSD or voice, by SMS a number minted
+    for this one screen (see docs/decisions/0003). Triggers: `signed`, or `stopped` for 0."""
 
     drop: Drop = field(default="confirm", kw_only=True)
 
@@ -160,6 +162,10 @@ class Flow:
     keywords: ClassVar[Mapping[str, str]] = {}
     replies: ClassVar[str] = "[12]"
     """For flows that call people: what a text that answers the notice of it looks like (a pattern of the whole text)."""
+    unfinished: ClassVar[str] = ""
+    """What is told by text to a person whose line dropped in the middle; empty: it is not worth a text."""
+    worth_saving: ClassVar[str] = ""
+    """The answer from which on it is worth one."""
     holes: ClassVar[Mapping[str, Value]] = {}
     """Each hole of the flow's sentences with its longest possible value, for the lint."""
 
@@ -218,13 +224,14 @@ class Flow:
         """Every `do` begins here: the message is filed in the inbox before anything is done because of it."""
         self._turn.take_in_hand()
 
-    def by_ussd(self) -> bool:
-        """Whether a secret may be asked for."""
-        return self.channel == "ussd"
+    def in_dialog(self) -> bool:
+        """Whether the person dialled or calls: nothing of it stays in the phone, so that a secret may be asked for, and
+        what was done is told by text as well."""
+        return self.channel != "sms"
 
     def pin_missing(self) -> bool:
-        """Whether this person, dialling, has no PIN to agree with yet."""
-        return self.by_ussd() and self.member is not None and not self.member.has_pin
+        """Whether this person, dialling or calling, has no PIN to agree with yet."""
+        return self.in_dialog() and self.member is not None and not self.member.has_pin
 
     def waiting(self) -> "Waiting | None":
         """For flows that call people: the question that waits for this phone's answer, if any."""

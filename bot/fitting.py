@@ -84,17 +84,23 @@ def segments(text: str) -> int:
 
     An extension character or a surrogate pair is never split between two parts. An empty text is one SMS.
     """
+    return len(parts(text))
+
+
+def parts(text: str) -> list[str]:
+    """`text` cut into the SMS it is sent as; joined again they are the text."""
     gsm7 = encoding(text) == "gsm7"
     whole, part = (160, 153) if gsm7 else (70, 67)
     if units(text) <= whole:
-        return 1
-    count, used = 1, 0
-    for char in text:
+        return [text]
+    begins, used = [0], 0
+    for place, char in enumerate(text):
         cost = 2 if (char in _EXTENSION if gsm7 else char > "\uffff") else 1
         if used + cost > part:
-            count, used = count + 1, 0
+            begins.append(place)
+            used = 0
         used += cost
-    return count
+    return [text[begin:end] for begin, end in zip(begins, [*begins[1:], len(text)], strict=True)]
 
 
 def plain(text: str) -> str:

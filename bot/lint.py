@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from bot.catalogue import Catalogue
 from bot.dialog import START, Ask, Choose, Detour, End, Flow, Go, Registry, Sign, Step
-from bot.keywords import ANYWHERE, RESERVED
-from bot.lint_texts import notices, options_of, screens
+from bot.keywords import ANYWHERE, RESERVED, reserved
+from bot.lint_texts import notices, offers_to_go_on, options_of, screens
 from bot.source import Unreadable, made_options, saved_answers
 
 
@@ -41,6 +41,7 @@ def lint(flows: Registry, catalogue: Catalogue) -> list[Finding]:
         findings += [Finding(name, *found) for rule in _RULES for found in rule(table)]
         findings += [Finding(name, *found) for found in _labels(table, catalogue)]
         findings += [Finding(name, place, "screen", detail) for place, detail in screens(flows, flow, catalogue)]
+        findings += [Finding(name, "unfinished", "text", detail) for detail in offers_to_go_on(flow, catalogue)]
     return [*findings, *(Finding("notices", place, "notice", detail) for place, detail in notices(catalogue))]
 
 
@@ -171,6 +172,13 @@ def _something_is_said(table: _Table) -> Found:
             yield step.name, "silent step", "a conversation may end here without a word"
 
 
+def _keys_can_answer(table: _Table) -> Found:
+    """By voice there are only the keys of a phone: where words are asked for, 0 skips them or the person is sent to write."""
+    for step in table.steps:
+        if isinstance(step, Ask) and step.free and not (step.zero or step.written):
+            yield step.name, "words only", "phone keys cannot answer it"
+
+
 def _holes_are_filled(table: _Table) -> Found:
     saved = saved_answers(table.flow) | {step.name for step in table.steps if isinstance(step, Ask | Choose)}
     for step in table.steps:
@@ -186,6 +194,20 @@ def _holes_are_filled(table: _Table) -> Found:
         for hole in dict.fromkeys(hole for sentence in (step.sentence, *options) for hole in Catalogue.names(sentence)):
             if hole not in table.flow.holes:
                 yield step.name, "no extreme", f"{{{hole}}} has no longest value in `holes`"
+
+
+def _what_is_unfinished_is_told(table: _Table) -> Found:
+    """A flow that is worth a text after a dropped line says from which answer on, and can fill what it says."""
+    flow, saved = table.flow, saved_answers(table.flow) | set(table.flow.step)
+    if bool(flow.unfinished) != bool(flow.worth_saving):
+        yield "unfinished", "not worth saving", "what is told, and from which answer on, go together"
+    if flow.worth_saving and flow.worth_saving not in saved:
+        yield "unfinished", "not worth saving", f"nobody saves {flow.worth_saving!r}"
+    for hole in Catalogue.names(flow.unfinished):
+        if hole not in saved and not table.has(hole):
+            yield "unfinished", "unfilled hole", f"nobody saves {{{hole}}}, and it is no method"
+        if hole not in flow.holes:
+            yield "unfinished", "no extreme", f"{{{hole}}} has no longest value in `holes`"
 
 
 def _keywords_are_free(table: _Table) -> Found:
@@ -209,7 +231,9 @@ _RULES: tuple[Callable[[_Table], Found], ...] = (
     _triggers_are_answered,
     _one_row_is_always_open,
     _something_is_said,
+    _keys_can_answer,
     _holes_are_filled,
+    _what_is_unfinished_is_told,
     _keywords_are_free,
 )
 
@@ -223,5 +247,5 @@ def _labels(table: _Table, catalogue: Catalogue) -> Found:
             continue
         for language in catalogue.languages:
             for label in (catalogue.translation(language, sentence) or sentence for sentence in options):
-                if label.strip(" .!").upper() in RESERVED:
+                if reserved(label):
                     yield step.name, "reserved word", f"{label!r} ({language}) would silence the customer"

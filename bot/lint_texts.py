@@ -7,19 +7,24 @@ from bot import fitting
 from bot.catalogue import Catalogue
 from bot.dialog import Choose, Detour, End, Flow, Registry, Sign, Step
 from bot.parsing import NOT_IN_LIST
-from bot.showing import BACK, BY_NUMBER, BY_PIN, MORE, NOT_BY_SMS, WHERE_YOU_WERE
+from bot.showing import BACK, BY_NUMBER, BY_PIN, GO_ON, MORE, NOT_BY_SMS, WHERE_YOU_WERE
 from bot.source import Unreadable, complaints, made_options
 from circulation import notices as told
 from circulation import refusals
+from circulation.contents import MOST_PACKED
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.values import Value
+from contents.outside import LONGEST_TITLE
 
 MOST_PAGES = 4
 """A screen that takes more paging than this is not read to its end."""
-MOST_PAGES_UCS2 = 6
+MOST_PAGES_UCS2 = 7
 """The same, when it holds a message in another script: 80 emoji alone are 160 UTF-16 units, of which a page has room
 for 61 beside the line that says there is more."""
+MOST_ALOUD = 1_200
+"""Characters that are said in one go. A voice says about fifteen in a second, and after more than a minute nobody knows what
+was asked."""
 MOST_SEGMENTS = 3
 """A notice is billed by the segment."""
 MOST_SEGMENTS_UCS2 = 6
@@ -38,12 +43,13 @@ EXTREMES: Mapping[str, Value] = {
     "currency": "KES",
     "day": date(2026, 11, 30),
     "digits": 2,
+    "earlier": Msisdn("+254712345678"),
     "example": "0712 123456",
     "giver": "W" * 40,
     "issuer": "W" * 24,
     "left": Money(100_000_050, "KES"),
     "length": 1600,
-    "link": "https://giftline.example.com/pay/7KQ4MXW2",
+    "link": "https://giftline.example.com/g/" + "W" * 40,
     "limit": Money(100_000_050, "KES"),
     "lines": 100_000,
     "missing": Money(100_000_050, "KES"),
@@ -59,6 +65,8 @@ EXTREMES: Mapping[str, Value] = {
     "share": Money(100_000_050, "KES"),
     "sheets": 9,
     "store": "W" * 30,
+    "title": "W" * LONGEST_TITLE,
+    "titles": ", ".join(["W" * LONGEST_TITLE] * MOST_PACKED),
     "total": Money(900_000_050, "KES"),
     "until": datetime(2026, 11, 30, 20, 59, tzinfo=UTC),
     "worth": Money(100_000_050, "KES"),
@@ -111,6 +119,17 @@ def notices(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
                 yield sentence, f"{segments} segments, more than {most} ({language})"
 
 
+def offers_to_go_on(flow: type[Flow], catalogue: Catalogue) -> Iterator[str]:
+    """What is too long about the text to a person whose line dropped in the middle of this flow."""
+    if not flow.unfinished or not flow.holes.keys() >= set(catalogue.names(flow.unfinished)):
+        return  # nothing is sent; or told by the rules on holes
+    for language in catalogue.languages:
+        told = catalogue.say(language, flow.unfinished, flow.holes)
+        text = f"{told} {catalogue.say(language, GO_ON, EXTREMES)}"
+        if (segments := fitting.segments(text)) > MOST_SEGMENTS:
+            yield f"{segments} segments, more than {MOST_SEGMENTS} ({language}): {text!r}"
+
+
 class _Screen:
     """One step as people of one language see it."""
 
@@ -131,6 +150,7 @@ class _Screen:
             [f"{head} {self._own(sign)}" for sign in (BY_PIN, BY_NUMBER)] if isinstance(step, Sign) else [head]
         )
         self._lines = [self._say(language, option, flow.holes) for option in options]
+        self._aloud = catalogue.say(language, step.sentence, flow.holes, aloud=True)
         self._is_list_of_values = any(map(catalogue.names, options))
         self._can_be_heard = not isinstance(step, End)
         self._said_by_detours = said_by_detours
@@ -148,6 +168,8 @@ class _Screen:
                 most = MOST_PAGES if all(fitting.encoding(page) == "gsm7" for page in pages) else MOST_PAGES_UCS2
                 if len(pages) > most:
                     yield f"{len(pages)} pages, more than {most}: {text!r}"
+        if len(self._aloud) > MOST_ALOUD:
+            yield f"{len(self._aloud)} characters to be said, more than {MOST_ALOUD}: {self._aloud!r}"
 
     def _said_before(self) -> list[str]:
         """Whatever may stand before the step's own words: why the last answer would not do, where we go on, a detour's end."""

@@ -7,13 +7,14 @@ linear time.
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import cache
 from itertools import pairwise
 
 from babel import localedata
 from babel.numbers import get_currency_precision, get_currency_symbol, is_currency
 
-from circulation import codes
+from circulation import bearer, codes
 from circulation.digits import fold_digits as fold_digits
 from circulation.money import Money
 from circulation.msisdn import BadNumber, Msisdn, parse_msisdn
@@ -207,6 +208,11 @@ def code(text: str) -> str:
     return digits
 
 
+def code_or_bearer(text: str) -> str:
+    """As `code`; or the sixteen characters of a bearer code, as it stands under a barcode."""
+    return bearer.read(fold_digits(text)) or code(text)
+
+
 def pin(text: str) -> str:
     """A new PIN: 4 ASCII digits that are no run (1234, 4321), repeat (1111, 1212) or year (1900-2099)."""
     digits = _digits_of(text)
@@ -272,10 +278,10 @@ def note(text: str) -> str:
     return typed
 
 
-def msisdn(text: str, country: str) -> Msisdn:
-    """The mobile number in `country` (ISO 3166) that was typed."""
+def msisdn(text: str, country: str, served: Collection[str] = ()) -> Msisdn:
+    """The mobile number that was typed, of `country` (ISO 3166) or of one of those `served`."""
     try:
-        return parse_msisdn(tidy(text), country)
+        return parse_msisdn(tidy(text), country, served)
     except BadNumber as refused:
         raise NotUnderstood(refused.sentence, **refused.holes) from refused
 

@@ -14,7 +14,7 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a turn, a door or the worker may need."""
+    """Everything a turn, a door or the worker may need. `called` is what goes on in a call of ours to somebody."""
 
     settings: Settings
     database: Database
@@ -23,3 +23,4 @@ class Services:
     seal: Seal
     catalogue: Catalogue
     talk: Setting
+    called: Setting

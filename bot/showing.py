@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bot import fitting
 from bot.catalogue import Catalogue
 from bot.conversation import Conversation, Frame
-from bot.dialog import Choose, Flow, Option, Registry, Sign, Step
+from bot.dialog import Ask, Choose, Flow, Option, Registry, Sign, Step
 from bot.messages import Channel
 from bot.parsing import NOT_IN_LIST
 from circulation.msisdn import Msisdn
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 BUDGETS = {"ussd": fitting.USSD, "sms": fitting.SMS}
 
+PART = 8
+"""By voice so many lines of a longer list are said at once; one key chooses a line, and 9 says the next ones."""
+NEXT_PART = "next part"
+"""What choosing 9 means then: no trigger of any flow."""
+
 MORE = "98. More"
 BACK = "0. Back"
 BY_PIN = "Enter your PIN to agree, or 0 to stop."
@@ -34,7 +39,48 @@ CARD_NUMBER = (
     "That looks like a card number, and we did not keep it. Never send one: we text you a page to pay by card."
 )
 WHERE_YOU_WERE = "Going on where you stopped (00 for the menu)."
-SENTENCES = (NOT_IN_LIST, MORE, BACK, BY_PIN, BY_NUMBER, NOT_BY_SMS, CARD_NUMBER, WHERE_YOU_WERE)
+GO_ON = "Reply 1 to go on, 2 to drop it, or dial {service_code}."
+GO_ON_BY_DIALLING = "Dial {service_code} to go on, or reply 2 to drop it."
+DROPPED = "What you had begun is dropped, and nothing was done."
+OVER_MEANWHILE = "That is no longer open."
+PRESS = "For {option}, press {key}."
+PRESS_MORE = "To hear more, press {key}."
+PRESS_BACK = "To go back, press 0."
+HASH = "Then press hash."
+KEYS_BY_PIN = "Enter your PIN and hash to agree, or 0 and hash to stop."
+KEYS_BY_NUMBER = "Enter {agreement} and hash to agree, or 0 and hash to stop."
+NO_WORDS = "Words cannot be given by phone keys. Press 0 to go on without."
+ONLY_WRITTEN = (
+    "Words cannot be given by phone keys. Please dial {service_code} or send a text for this. To go back, press 0."
+)
+WHERE_YOU_WERE_ALOUD = "Going on where you stopped. For the menu, press star."
+ALOUD = (
+    PRESS,
+    PRESS_MORE,
+    PRESS_BACK,
+    HASH,
+    KEYS_BY_PIN,
+    KEYS_BY_NUMBER,
+    NO_WORDS,
+    ONLY_WRITTEN,
+    WHERE_YOU_WERE_ALOUD,
+)
+"""What is said in a call alone."""
+SENTENCES = (
+    NOT_IN_LIST,
+    MORE,
+    BACK,
+    BY_PIN,
+    BY_NUMBER,
+    NOT_BY_SMS,
+    CARD_NUMBER,
+    WHERE_YOU_WERE,
+    GO_ON,
+    GO_ON_BY_DIALLING,
+    DROPPED,
+    OVER_MEANWHILE,
+    *ALOUD,
+)
 """Everything the engine itself says."""
 
 
@@ -75,6 +121,7 @@ class Showing:
         self.phone = phone
         self.channel = channel
         self.rules = setting.rules
+        self.aloud = channel == "voice"
         if not conversation.language:
             conversation.language = work.member.language if work.member else setting.catalogue.default
 
@@ -99,16 +146,25 @@ class Showing:
         head = self._head(flow, frame, flow.step[frame.step])
         return " ".join(part for part in (*self._notes, head, self._reason) if part), self._show_list(frame)
 
+    def unfinished(self, frame: Frame, invitation: str) -> str:
+        """What a person who was cut off in this frame is told, and how they go on. Raises Refusal or NotUnderstood when
+        what it was about is gone."""
+        flow = self._flow(frame)
+        told = self._say(flow.unfinished, **self._holes(flow, flow.unfinished))
+        return f"{told} {self._say(invitation, service_code=self.rules.service_code)}"
+
     def _head(self, flow: Flow, frame: Frame, step: Step) -> str:
         head = self._say(step.sentence, **self._holes(flow, step.sentence))
+        if isinstance(step, Ask) and self.aloud:
+            return f"{head} {self._say(keys_for(step), service_code=self.rules.service_code)}"
         if not isinstance(step, Sign):
             return head
         if self._signs_by_pin():
             frame.agreement = ""
-            return f"{head} {self._say(BY_PIN)}"
+            return f"{head} {self._say(KEYS_BY_PIN if self.aloud else BY_PIN)}"
         agreement = f"{secrets.randbelow(9000) + 1000}"
         frame.agreement = self._digest(frame, agreement)
-        return f"{head} {self._say(BY_NUMBER, agreement=agreement)}"
+        return f"{head} {self._say(KEYS_BY_NUMBER if self.aloud else BY_NUMBER, agreement=agreement)}"
 
     def _show_list(self, frame: Frame) -> list[str]:
         """The numbered lines of a step that has any; the frame remembers what each number stood for."""
@@ -120,9 +176,22 @@ class Showing:
             options: list[Option] = list(getattr(flow, step.options)())
         else:
             options = [Option(trigger, sentence, trigger=trigger) for trigger, sentence in step.options.items()]
+        more = False
+        if self.aloud and len(options) > PART + 1:
+            frame.part = min(frame.part, (len(options) - 1) // PART)
+            rest = options[frame.part * PART :]
+            options, more = rest[:PART], len(rest) > PART
         frame.shown = [(option.trigger, option.value) for option in options]
-        lines = [f"{n}. {self._say(option.sentence, **option.holes)}" for n, option in enumerate(options, 1)]
-        return [*lines, self._say(BACK)] if self._may_go_back(frame) else lines
+        lines = [self._line(n, self._say(option.sentence, **option.holes)) for n, option in enumerate(options, 1)]
+        if more:
+            frame.shown.append((NEXT_PART, None))
+            lines.append(self._say(PRESS_MORE, key=len(frame.shown)))
+        back = self._say(PRESS_BACK if self.aloud else BACK)
+        return [*lines, back] if self._may_go_back(frame) else lines
+
+    def _line(self, number: int, words: str) -> str:
+        """One line of a list: read as `1. Buy`, heard as `For Buy, press 1.`"""
+        return self._say(PRESS, option=words, key=number) if self.aloud else f"{number}. {words}"
 
     def _may_go_back(self, frame: Frame) -> bool:
         """Whether 0 leads somewhere: to the step before, or from the first step of what was chosen to the menu."""
@@ -142,7 +211,7 @@ class Showing:
 
     def _say(self, sentence: str, **holes: Any) -> str:
         self._secret = self._secret or "code" in holes
-        return self._setting.catalogue.say(self._conversation.language, sentence, holes)
+        return self._setting.catalogue.say(self._conversation.language, sentence, holes, aloud=self.aloud)
 
     def _note(self, sentence: str, **holes: Any) -> None:
         self._notes.append(self._say(sentence, **holes))
@@ -157,8 +226,15 @@ class Showing:
         return self._setting.flows[frame.flow].step[frame.step]
 
     def _signs_by_pin(self) -> bool:
-        return self.channel == "ussd" and self.member is not None and self.member.has_pin
+        return self.channel != "sms" and self.member is not None and self.member.has_pin
 
     def _digest(self, frame: Frame, typed: str) -> str:
         said = f"{frame.id}:{frame.step}:{typed}".encode("utf-8", "surrogatepass")
         return hmac.new(self._setting.digest_key, said, "sha256").hexdigest()
+
+
+def keys_for(step: Ask) -> str:
+    """What a caller is told about the keys that answer this step."""
+    if step.written:
+        return ONLY_WRITTEN
+    return NO_WORDS if step.free else HASH

@@ -6,27 +6,32 @@ Knows no transport: `bot.turn` decides what a message is (new, repeated, out of 
 import hmac
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from bot import fitting
 from bot.conversation import Conversation, Frame
-from bot.dialog import START, Ask, Choose, Detour, End, Flow, Go, Secret, Sign, Waiting
+from bot.dialog import Ask, Choose, End, Secret, Sign, Step, Waiting
 from bot.keywords import ANYWHERE
 from bot.messages import Channel, Reply
+from bot.moving import Fault, Moving
 from bot.parsing import NOT_IN_LIST, NotUnderstood, agreement_entry, choice, fold_digits, pin_entry
-from bot.showing import BUDGETS, CARD_NUMBER, MORE, NOT_BY_SMS, WHERE_YOU_WERE, Setting, Showing, Work
+from bot.showing import (
+    BUDGETS,
+    CARD_NUMBER,
+    DROPPED,
+    MORE,
+    NEXT_PART,
+    NOT_BY_SMS,
+    OVER_MEANWHILE,
+    WHERE_YOU_WERE,
+    WHERE_YOU_WERE_ALOUD,
+    Setting,
+    Work,
+)
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
-from circulation.values import Value
 from payments.card_numbers import looks_like_card_number
-
-MOVES_A_TURN = 12
-"""More moves than this in one turn is a flow that runs in a circle."""
-
-
-class Fault(Exception):
-    """A flow is built wrongly: no row was open, or it runs in a circle. A bug, never the person's doing."""
 
 
 @dataclass(slots=True)
@@ -39,7 +44,7 @@ class Attempt:
     language: str = ""
 
 
-class Talk(Showing):
+class Talk(Moving):
     """One person's turn. Call one of `dial`, `hear`, `lost_place`, `show_again`, then `reply`."""
 
     def __init__(
@@ -53,9 +58,9 @@ class Talk(Showing):
     ) -> None:
         super().__init__(setting, conversation, work, phone, channel)
         self._attempt = attempt
-        self._moves = 0
-        self._did = False
         self._page: str | None = None
+        self.understood = True
+        """Whether what came was an answer to what was shown, or a word that is known."""
         attempt.language = conversation.language
 
     def take_in_hand(self) -> None:
@@ -63,7 +68,7 @@ class Talk(Showing):
         if self._attempt.refusal:
             raise self._attempt.refusal
         self._work.take_in_hand()
-        self._did = True
+        self._did = self.acted = True
 
     # How a turn begins ------------------------------------------------------------------------------------------------
     def dial(self) -> None:
@@ -75,14 +80,14 @@ class Talk(Showing):
             self._come_back()
         if not self._call():
             if conversation.frames:
-                self._note(WHERE_YOU_WERE)
+                self._note_where()
             else:
                 self._begin(self._setting.flows.home)
 
     def lost_place(self) -> None:
         """The network goes on with a dialog that we have no memory of: say so, and where the person stands."""
         if self._conversation.frames:
-            self._note(WHERE_YOU_WERE)
+            self._note_where()
         else:
             self._begin(self._setting.flows.home, "lost")
 
@@ -92,10 +97,13 @@ class Talk(Showing):
             self._begin(self._setting.flows.home)
 
     def hear(self, text: str) -> None:
-        """The person typed `text`."""
+        """The person typed `text`, or pressed these keys."""
         conversation = self._conversation
+        if self.aloud:  # no key is a letter or a point; a star alone leads to the menu, as in every such call
+            text = "00" if text == "*" else text.replace("*", ".")
         if looks_like_card_number(text) and not self._typed_ahead(text):  # heard by nobody, and so kept nowhere
             self._note(CARD_NUMBER)
+            self.understood = False
             self.show_again()
             return
         anywhere = ANYWHERE.get(text.upper())
@@ -106,9 +114,10 @@ class Talk(Showing):
         if anywhere == "menu":
             conversation.frames.clear()
             self._begin(self._setting.flows.home)
-        elif self._keyword(text) or self._called_meanwhile(text):
+        elif self._offered(text) or self._keyword(text) or self._called_meanwhile(text):
             pass
         elif not conversation.frames:
+            self.understood = False
             self._begin(self._setting.flows.home)
         elif anywhere == "back" and not self._free():
             self._back()
@@ -149,7 +158,7 @@ class Talk(Showing):
         step = self._step(frame)
         try:
             match step:
-                case Secret() if self.channel != "ussd":
+                case Secret() if self.channel == "sms":
                     self._note(NOT_BY_SMS, service_code=self.rules.service_code)
                 case Ask():
                     self._hear_typed(frame, step, text)
@@ -160,12 +169,15 @@ class Talk(Showing):
                 case _:
                     raise Fault(f"{frame.flow} waits at {frame.step}")
         except NotUnderstood as slip:
+            self.understood = False
             self._note(slip.sentence, **slip.holes)
 
     def _hear_typed(self, frame: Frame, step: Ask, text: str) -> None:
         if text == "0" and not step.zero and self._may_go_back(frame):
             self._back()
             return
+        if self.aloud and _has_words(step) and text != "0":
+            return  # no key is a word: what can be done is said again
         flow = self._flow(frame)
         parse = getattr(flow, step.parse) if isinstance(step.parse, str) else step.parse
         try:
@@ -183,6 +195,9 @@ class Talk(Showing):
         if not 1 <= number <= len(frame.shown):
             raise NotUnderstood(NOT_IN_LIST)
         trigger, value = frame.shown[number - 1]
+        if trigger == NEXT_PART:
+            frame.part += 1
+            return
         frame.answers[frame.step] = value
         self._move(self._flow(frame), frame, trigger)
 
@@ -206,101 +221,45 @@ class Talk(Showing):
             self._attempt.signed = f"{frame.id}:{frame.step}"
         self._move(self._flow(frame), frame, "signed")
 
-    # Moving -----------------------------------------------------------------------------------------------------------
-    def _begin(self, name: str, trigger: str = "open", answers: Mapping[str, Value] | None = None) -> None:
-        """Put a flow on top of whatever goes on, and open it."""
-        self._open(Frame(name, answers=dict(answers or {})), trigger)
-
-    def _open(self, frame: Frame, trigger: str = "open") -> None:
-        self._conversation.frames.append(frame)
-        self._move(self._flow(frame), frame, trigger)
-
-    def _move(self, flow: Flow, frame: Frame, trigger: str) -> None:
-        self._moves += 1
-        at = frame.step
-        if self._moves > MOVES_A_TURN:
-            raise Fault(f"{frame.flow} runs in a circle at {at}")
-        flow.state = at
-        self._did = False
-        try:
-            moved = flow.machine.events[trigger].trigger(flow)
-        except Refusal as refusal:
-            if self._did:
-                raise  # something may have been written: the turn is rolled back and run again to tell it
-            self._refused(flow, frame, trigger, refusal)
-            return
-        if not moved:
-            raise Fault(f"{frame.flow}: {trigger} at {at} is not answered")
-        reached = flow.state
-        if self._did:
-            self._work.forget_member()
-            self._speaking.clear()  # what was read before may be true no more
-            frame.trail.clear()  # what is done is not undone by going back
-        elif at != START and isinstance(flow.step[at], Ask | Choose) and flow.state != at:
-            frame.trail.append(at)
-        self._arrive(frame, reached)
-
-    def _refused(self, flow: Flow, frame: Frame, trigger: str, refusal: Refusal) -> None:
-        """Nothing was done, or it was rolled back and this run only tells it."""
-        elsewhere = [
-            row.refused for row in flow.moves if (row.trigger, row.at) == (trigger, frame.step) and row.refused
-        ]
-        if elsewhere:
-            self._reason = self._say(refusal.sentence, **refusal.holes)
-            self._arrive(frame, elsewhere[0])
-        else:
-            self._note(refusal.sentence, **refusal.holes)
-
-    def _arrive(self, frame: Frame, at: str) -> None:
-        frame.step = at
-        flow = self._flow(frame)
-        step = flow.step[at]
-        if isinstance(step, Go):
-            self._conversation.frames.clear()
-            self._begin(step.flow, answers={there: frame.answers[here] for there, here in step.carry.items()})
-        elif isinstance(step, Detour):
-            self._begin(step.flow)
-        elif isinstance(step, End) and len(self._conversation.frames) > 1:
-            if step.sentence:
-                self._note(step.sentence, **self._holes(flow, step.sentence))
-            self._conversation.frames.pop()
-            caller = self._conversation.top
-            if isinstance(self._step(caller), Detour):
-                self._move(self._flow(caller), caller, at)
-
-    def _back(self) -> None:
-        frame = self._conversation.top
-        if frame.trail:
-            frame.step = frame.trail.pop()
-        else:
-            self._conversation.frames.clear()
-            self._begin(self._setting.flows.home)
-
-    def _come_back(self) -> None:
-        """After a dropped line: each step says whether it resumes, begins its flow anew, or is left."""
-        frames = self._conversation.frames
-        drop = self._step(frames[-1]).drop
-        if drop == "restart":
-            self._begin(frames.pop().flow)
-        elif drop == "leave":
-            frames.clear()
-
     # Being called -----------------------------------------------------------------------------------------------------
-    def _call(self, newer_than: float = 0, answer: str | None = None) -> Waiting | None:
+    def _call(self, newer_than: float = 0, answer: str | None = None, without: Collection[str] = ()) -> Waiting | None:
         """Somebody waits for this person's answer (a gift): put that question on top. With `answer`, only a question that
-        this text could answer."""
+        this text could answer, of several the one that was put last: then it is not the only one. Of the flows `without`,
+        which go on already, none is asked."""
+        found = self._waiting(newer_than, answer, without)
+        if answer is None:
+            called = next(found, None)
+            alone = True
+        else:
+            every = list(found)
+            called = min(every, key=lambda one: one[1].age_seconds, default=None)
+            alone = len(every) == 1
+        if called is None:
+            return None
+        frame, waiting = called
+        frame.answers["about"] = waiting.about
+        self._open(frame)
+        return replace(waiting, alone=waiting.alone and alone)
+
+    def _waiting(
+        self, newer_than: float, answer: str | None, without: Collection[str]
+    ) -> Iterator[tuple[Frame, Waiting]]:
+        """Every question that waits and was not put off, in the order in which the flows call."""
         for name in self._setting.flows.calling:
-            if answer is not None and not self._could_answer(name, answer):
+            if name in without or (answer is not None and not self._could_answer(name, answer)):
                 continue
             frame = Frame(name)
             waiting = self._flow(frame).waiting()
-            if waiting is None or waiting.about in self._conversation.later:
+            if waiting is None or waiting.about in self._conversation.later or self._is_asked(name, waiting):
                 continue
             if time.time() - waiting.age_seconds >= newer_than:
-                frame.answers["about"] = waiting.about
-                self._open(frame)
-                return waiting
-        return None
+                yield frame, waiting
+
+    def _is_asked(self, name: str, waiting: Waiting) -> bool:
+        """Whether this very question goes on already; it is not put on top of itself."""
+        return any(
+            frame.flow == name and frame.answers.get("about") == waiting.about for frame in self._conversation.frames
+        )
 
     def _called_meanwhile(self, text: str) -> bool:
         """A text may answer a notice we sent, rather than the screen before it.
@@ -319,15 +278,53 @@ class Talk(Showing):
                 self._answer(text)
             elif not waiting and text in ("1", "2"):
                 self._begin(self._setting.flows.home)
-                for name in self._setting.flows.calling:
-                    if self._could_answer(name, text):
-                        self._begin(name)  # it says that nothing waits, or asks again what was put off
+                if heard_by := self._nobody_called(text):  # it says that nothing waits, or asks again what was put off
+                    self._begin(heard_by)
             return bool(conversation.frames)
-        asked = any(frame.flow in self._setting.flows.calling for frame in conversation.frames)
-        return not asked and self._call(newer_than=conversation.shown_at, answer=text) is not None
+        asked = {frame.flow for frame in conversation.frames}
+        return self._call(newer_than=conversation.shown_at, answer=text, without=asked) is not None
+
+    def _nobody_called(self, text: str) -> str | None:
+        """Which flow hears an answer to no question: one that was put off, else the one that people know by a word."""
+        flows = self._setting.flows
+        could = [name for name in flows.calling if self._could_answer(name, text)]
+        put_off = (name for name in could if self._flow(Frame(name)).waiting() is not None)
+        return next(put_off, None) or next((name for name in could if flows[name].keywords), None)
+
+    def _offered(self, text: str) -> bool:
+        """Whether the text answers the one by which we offered to go on after a dropped line (bot/rescue.py): 1 or 2.
+
+        A gift that came after that may be what is answered: then its question is shown, and nothing is done yet.
+        """
+        conversation = self._conversation
+        if self.channel != "sms" or not conversation.offer:
+            return False
+        offer, conversation.offer = conversation.offer, ""
+        answer = fold_digits(text)
+        if answer not in ("1", "2"):
+            return False
+        if all(frame.id != offer for frame in conversation.frames):
+            self._note(OVER_MEANWHILE)
+            if not self._call() and not conversation.frames:
+                self._begin(self._setting.flows.home)
+            return True
+        if self._called_meanwhile(text):
+            return True
+        if answer == "1":
+            self._come_back()
+            if conversation.frames and isinstance(self._step(conversation.top), Secret):
+                self._note(NOT_BY_SMS, service_code=self.rules.service_code)
+            return True
+        conversation.frames.clear()
+        self._note(DROPPED)
+        self._begin(self._setting.flows.home)
+        return True
 
     def _could_answer(self, name: str, text: str) -> bool:
         return re.fullmatch(self._setting.flows[name].replies, fold_digits(text)) is not None
+
+    def _note_where(self) -> None:
+        self._note(WHERE_YOU_WERE_ALOUD if self.aloud else WHERE_YOU_WERE)
 
     def put_off(self, what: str) -> None:
         """Do not ask about this again until the person dials anew."""
@@ -340,7 +337,7 @@ class Talk(Showing):
         conversation.shown_on = self.channel
         conversation.shown_at = time.time()
         if self._page is not None:
-            return Reply(self._page, more=bool(conversation.pages or conversation.frames), secret=conversation.secret)
+            return self._reply(self._page, secret=conversation.secret)
         try:
             head, lines = self._screen()
         except (Refusal, NotUnderstood) as gone:
@@ -349,8 +346,22 @@ class Talk(Showing):
             self._note(gone.sentence, **gone.holes)
             self._begin(self._setting.flows.home)
             head, lines = self._screen()
-        first, *conversation.pages = fitting.pages(head, lines, BUDGETS[self.channel], self._say(MORE))
-        if isinstance(self._step(conversation.top), End):
+        if self.aloud:  # a voice has no page that could be full: everything is said
+            first, conversation.pages = "\n".join([head, *lines]), []
+        else:
+            first, *conversation.pages = fitting.pages(head, lines, BUDGETS[self.channel], self._say(MORE))
+        step = self._step(conversation.top)
+        if isinstance(step, End):
             conversation.frames.clear()
         conversation.secret = self._secret
-        return Reply(first, more=bool(conversation.pages or conversation.frames), secret=self._secret)
+        return self._reply(first, secret=self._secret, one_key=isinstance(step, Choose) or _has_words(step))
+
+    def _reply(self, text: str, *, secret: bool, one_key: bool = False) -> Reply:
+        conversation = self._conversation
+        more = bool(conversation.pages or conversation.frames)
+        return Reply(text, more, secret, conversation.language, one_key)
+
+
+def _has_words(step: Step) -> bool:
+    """Whether only 0 can answer this step by voice."""
+    return isinstance(step, Ask) and (step.free or step.written)

@@ -1,7 +1,7 @@
 """take_turn: one message in, one reply out, and whatever it moves moved exactly once.
 
-The order of every turn: SQL commit, then Redis, then the answer. A text, and a USSD turn that moves value, is filed in
-the inbox by the transaction of its effect; a USSD turn that only looks is recognised, when repeated, by the
+The order of every turn: SQL commit, then Redis, then the answer. A text, and a USSD or voice turn that moves value, is
+filed in the inbox by the transaction of its effect; one that only looks is recognised, when repeated, by the
 conversation itself. What is heard is decided here; what it means, in `bot.talk` and the flows.
 """
 
@@ -9,7 +9,8 @@ import json
 import random
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 
 import redis
 import structlog
@@ -18,9 +19,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.conversation import Conversation
+from bot.loop_guard import MOST_IDLE, WINDOW_SECONDS
 from bot.messages import Inbound, Reply, Unavailable
+from bot.places import opened, unfinished
 from bot.services import Services
 from bot.talk import Attempt, Talk
+from bot.texting import answer_text
 from bot.work import AnsweredBefore, CommitUnknown, Stale, Work
 from circulation import members
 from circulation.refusals import Refusal
@@ -44,7 +48,10 @@ def take_turn(services: Services, message: Inbound) -> Reply:
 
     Raises Unavailable, with what may truthfully be said, when PostgreSQL or Redis cannot be reached.
     """
-    person = services.seal.pseudonym(message.msisdn.e164)
+    if message.called:  # a call of ours has a place of its own: where the person stands otherwise is not disturbed
+        person, services = services.seal.pseudonym(message.session), replace(services, talk=services.called)
+    else:
+        person = services.seal.pseudonym(message.msisdn.e164)
     attempt = Attempt()
     floor = Place(0, b"")
     for count in range(TRIES):
@@ -77,18 +84,20 @@ def _apologise(services: Services, message: Inbound, person: bytes, attempt: Att
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     places = [f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]
     log.error("turn.fault", error=type(error).__name__, at=places)
-    reply = Reply(services.catalogue.say(attempt.language, FAULT, {}))
-    if message.channel == "ussd":
+    reply = Reply(services.catalogue.say(attempt.language, FAULT, {}), language=attempt.language)
+    if message.channel != "sms":
         return reply
     try:
         with services.database.begin() as db:
             taken = inbox.take(db, message.provider, message.key, person)
             if taken.fresh:
-                outbox.put(db, [_as_text(message, reply)])
-                sealed = _sealed(services, reply)
+                if services.conversations.faulted(person, seconds=WINDOW_SECONDS) > MOST_IDLE:
+                    reply = replace(reply, text="")  # it was said often enough to whoever goes on and on
+                else:
+                    outbox.put(db, [_as_text(message, reply)])
                 key = (message.provider, message.key, person)
-                inbox.answer(db, *key, reply=sealed, version=taken.version, body=taken.body)
-    except (OperationalError, PoolTimeout) as unreachable:
+                inbox.answer(db, *key, reply=sealed(services, reply), version=taken.version, body=taken.body)
+    except (redis.RedisError, OperationalError, PoolTimeout) as unreachable:
         raise _unavailable(services, attempt) from unreachable
     return reply
 
@@ -108,19 +117,20 @@ def _look_up(services: Services, message: Inbound, person: bytes, attempt: Attem
 def _reply_from(services: Services, sealed: bytes | None) -> Reply:
     """What was answered before. Raises Unavailable when it cannot be read any more (the key was changed)."""
     try:
-        text, more, secret = json.loads(services.seal.open(sealed or b""))
+        return Reply(*json.loads(services.seal.open(sealed or b"")))
     except InvalidTag as error:
         raise Unavailable(NOT_KNOWN) from error
-    return Reply(text, more, secret)
 
 
-def _sealed(services: Services, reply: Reply) -> bytes:
-    return services.seal.seal(json.dumps([reply.text, reply.more, reply.secret]).encode())
+def sealed(services: Services, reply: Reply) -> bytes:
+    """A reply as the inbox keeps it."""
+    return services.seal.seal(json.dumps(astuple(reply)).encode())
 
 
 def _as_text(message: Inbound, reply: Reply) -> outbox.Row:
     """The answer to a text is a text by the same provider; its words are filled in already."""
-    return outbox.Row(message.provider, message.msisdn.e164, "", "{text}", {"text": reply.text}, reply.secret)
+    holes = {"text": reply.text}
+    return outbox.Row(message.provider, message.msisdn.e164, "", "{text}", holes, reply.secret, purpose="answer")
 
 
 @dataclass
@@ -140,13 +150,13 @@ class _Turn:
             if self.message.channel == "sms":
                 work.take_in_hand()
             newest = self._newest(place, work)
-            conversation = self._opened(newest)
+            conversation = opened(self.services, newest)
             if conversation.last_key == self.message.key:
-                text, more = conversation.last_reply
                 work.commit()
-                return Reply(text, more)
-            reply = self._talk(conversation, work, lost=newest is not place)
-            conversation.last_key, conversation.last_reply = self.message.key, (reply.text, reply.more)
+                return conversation.last_reply
+            conversation, reply = self._talk(conversation, work, newest, lost=newest is not place)
+            conversation.last_key, conversation.last_reply = self.message.key, reply
+            conversation.phone = self.message.msisdn.e164
             if self.message.channel == "sms":
                 self._reached(conversation, work)
             after = Place(newest.version + 1, self.services.seal.seal(conversation.to_bytes()))
@@ -156,7 +166,8 @@ class _Turn:
             work.roll_back(error)
             raise
         work.commit()
-        self._remember(after, seen=place.version, committed=work.taken is not None)
+        dialling = self.message.channel == "ussd" and reply.more and unfinished(self.services, conversation) is not None
+        self._remember(after, seen=place.version, committed=work.taken is not None, dialling=dialling)
         return reply
 
     def _newest(self, place: Place, work: Work) -> Place:
@@ -172,33 +183,24 @@ class _Turn:
             return Place(*known) if known and known[0] > place.version else place
         return place
 
-    def _opened(self, place: Place) -> Conversation:
-        """The conversation at this place; a new one when it was sealed under another key, or tells of steps that this
-        release does not have: where the person stood is lost then, and nothing else."""
-        try:
-            conversation = Conversation.from_bytes(self.services.seal.open(place.body) if place.body else b"")
-        except InvalidTag:
-            log.warning("turn.place_unreadable")
-            return Conversation()
-        flows = self.services.talk.flows
-        for frame in conversation.frames:
-            if frame.flow not in flows or not {frame.step, *frame.trail} <= flows[frame.flow].step.keys():
-                log.warning("turn.place_unknown", flow=frame.flow, step=frame.step)
-                return Conversation()
-        return conversation
+    def _talk(self, conversation: Conversation, work: Work, newest: Place, *, lost: bool) -> tuple[Conversation, Reply]:
+        talk = Talk(self.services.talk, conversation, work, self.message.msisdn, self.message.channel, self.attempt)
+        if self.message.channel == "sms":
+            again = partial(opened, self.services, newest)
+            return answer_text(self.services, work.db, talk, conversation, self.message, again)
+        hear = self._hear_call if self.message.channel == "voice" else self._hear_dialog
+        hear(conversation, work, talk, lost=lost)
+        return conversation, talk.reply()
 
-    def _talk(self, conversation: Conversation, work: Work, *, lost: bool) -> Reply:
+    def _hear_dialog(self, conversation: Conversation, work: Work, talk: Talk, *, lost: bool) -> None:
+        """What is new in the transcript is heard as the answer to the screen shown last in this session."""
         message = self.message
-        talk = Talk(self.services.talk, conversation, work, message.msisdn, message.channel, self.attempt)
-        if message.channel == "sms":
-            talk.hear(message.text)
-            return talk.reply()
         text = message.text
         same = conversation.session == message.session
         if same and not lost and len(text) < conversation.heard:
             self._answered_long_ago(work)
             talk.show_again()  # a turn of this dialog come late: it goes on from where it was
-            return talk.reply()
+            return
         new = self._new_input(conversation) if same else None
         conversation.session = message.session
         if not text:
@@ -210,7 +212,21 @@ class _Turn:
             # divergent, or an answer to a screen that is no longer the last one shown, or to one we do not remember
             (talk.show_again if same and not lost else talk.lost_place)()
         conversation.heard, conversation.digest = len(text), self._digest(text)
-        return talk.reply()
+
+    def _hear_call(self, conversation: Conversation, work: Work, talk: Talk, *, lost: bool) -> None:
+        """Keys are heard as the next answer to the screen that was said last in this call. A silence hears it again."""
+        message, heard = self.message, conversation.heard
+        same = conversation.session == message.session and not lost
+        conversation.session, conversation.heard = message.session, message.turn
+        if message.turn == 0:
+            talk.dial()
+        elif same and message.text and message.turn == heard + 1 and conversation.shown_on == "voice":
+            talk.hear(message.text)
+        else:
+            self._answered_long_ago(work)
+            (talk.show_again if same else talk.lost_place)()
+            if not message.text:
+                conversation.heard = message.turn - 1
 
     def _reached(self, conversation: Conversation, work: Work) -> None:
         """Notices go to this person by the provider of their last text; SQL is told when it is another."""
@@ -245,17 +261,24 @@ class _Turn:
             message.provider,
             message.key,
             self.person,
-            reply=_sealed(self.services, reply),
+            reply=sealed(self.services, reply),
             version=after.version,
             body=after.body,
         )
-        if message.channel == "sms":
+        if message.channel == "sms" and reply.text:
             outbox.put(work.db, [_as_text(message, reply)])
 
-    def _remember(self, after: Place, *, seen: int, committed: bool) -> None:
+    def _remember(self, after: Place, *, seen: int, committed: bool, dialling: bool) -> None:
         """Tell Redis. After a commit the reply stands whatever Redis says: SQL knows the place as well."""
         try:
-            saved = self.services.conversations.save(self.person, after, seen=seen, force=committed, wake=committed)
+            saved = self.services.conversations.save(
+                self.person,
+                after,
+                seen=seen,
+                force=committed,
+                wake=committed,
+                dialling_at=time.time() if dialling else 0,
+            )
         except redis.RedisError as error:
             if not committed:
                 raise

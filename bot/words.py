@@ -10,11 +10,11 @@ from pathlib import Path
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from bot import catalogue, showing, turn
+from bot import catalogue, gift_page_words, heeding, loop_guard, showing, turn, voice
 from bot.lint_texts import options_of
 from bot.source import complaints
-from circulation import notices, refusals
-from flows import FLOWS
+from circulation import mailing, media, notices, refusals
+from flows import EVERY
 
 HEADER = """\
 # Giftline: {language}. Kept up to date by `bin/giftline words`: translate each msgid, keep its {{holes}}.
@@ -64,13 +64,20 @@ def _sentences() -> dict[str, str]:
 
 
 def _said() -> Iterator[tuple[str, str]]:
-    for name, flow in FLOWS.items():
+    for name, flow in EVERY.items():
+        yield flow.unfinished, f"flows/{name}.py"
         for step in flow.steps:
             yield from ((sentence, f"flows/{name}.py") for sentence in (step.sentence, *options_of(flow, step)))
     yield from complaints().items()
     for place, said in (
         ("bot/showing.py", showing.SENTENCES),
+        ("bot/heeding.py", heeding.SENTENCES),
+        ("bot/loop_guard.py", (loop_guard.WAIT,)),
         ("bot/turn.py", turn.SENTENCES),
+        ("bot/voice.py", voice.SENTENCES),
+        ("bot/gift_page_words.py", gift_page_words.SENTENCES),
+        ("circulation/mailing.py", mailing.SENTENCES),
+        ("circulation/media.py", media.SENTENCES),
         ("circulation/refusals.py", refusals.SENTENCES.values()),
         ("circulation/notices.py", notices.SENTENCES),
     ):

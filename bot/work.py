@@ -70,7 +70,7 @@ class Work:
             if not taken.fresh:
                 raise AnsweredBefore(taken.reply)
             self.taken = taken
-            if taken.version > self._seen and self._message.channel == "ussd":
+            if taken.version > self._seen and self._message.channel != "sms":
                 raise Stale(Place(taken.version, taken.body))
 
     def forget_member(self) -> None:

@@ -2,28 +2,28 @@
 
 Promises: texts to one phone leave in the order they were filed; a text whose sending failed for a while is sent later;
 one bad text stops no other; the worker outlives a lost database. A worker that is killed may leave texts which another
-sends once more, never texts that nobody sends.
+sends once more where their provider cannot be asked about them, never texts that nobody sends.
 """
 
 import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
 from bot import servers
 from bot.channels import SEND_SECONDS, Channel
 from bot.config import Settings
+from bot.held_back import HeldBack, NothingHeldBack
 from bot.logs import set_up
-from bot.messages import Outbound, SendFailed
-from circulation.msisdn import Msisdn
+from bot.messages import Enclosed
+from bot.pacing import Pace
+from bot.sending import Outcome, Sending, by_address, fault
+from circulation.routes import Routes
 from storage import outbox
 from storage.database import Database
 from storage.outbox import Claimed
@@ -33,28 +33,25 @@ SENDERS = 8
 MARK_EVERY = 20
 LEASE_SECONDS = 60.0
 """A claimed text is another worker's after this long; no send begins when it might not end within it."""
-RETRY_SECONDS = (5, 30, 120, 600, 3600)
-"""The pause after the first, second, ... failed attempt. After one more the text has failed for good."""
 POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """How an attempt ended. `note` is the provider's name of the message (sent) or a code (retry, failed)."""
-
-    row: Claimed
-    kind: Literal["sent", "retry", "released", "failed"]
-    note: str = ""
-    seconds: float = 0
+def nothing_enclosed(_: Claimed) -> tuple[Enclosed, ...]:
+    """Where only texts are sent, nothing goes with them."""
+    return ()
 
 
 class Worker:
     """One worker process. `render(language, sentence, holes)` writes the text of a row; `wait(seconds)` sleeps until
     there is something to do or the seconds have passed; `chores()` does the timed work that is due now; `charging()` asks the
-    rails, returns how much there was to ask, and has a thread of its own: a slow rail holds up no text."""
+    rails, returns how much there was to ask, and has a thread of its own: a slow rail holds up no text.
+
+    `enclose(row)` finds what goes with a row; `held_back` knows which of the rows just claimed are not sent now; `routes` and
+    `served` say who stands in for a provider that fails; `pace` how fast each may be used.
+    """
 
     def __init__(
         self,
@@ -64,16 +61,25 @@ class Worker:
         wait: Callable[[float], None],
         chores: Callable[[], None],
         charging: Callable[[], int],
+        *,
+        enclose: Callable[[Claimed], tuple[Enclosed, ...]] = nothing_enclosed,
+        held_back: HeldBack | NothingHeldBack | None = None,
+        routes: Routes | None = None,
+        served: Collection[str] = (),
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._channels = channels
-        self._render = render
         self._wait = wait
         self._chores = chores
         self._charging = charging
+        self._held_back = held_back or NothingHeldBack()
+        self._pace = pace or Pace({}, clock)
+        self._sending = Sending(channels, render, enclose, self._known, routes or Routes([]), served, self._pace, clock)
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._stop = threading.Event()
-        self._unmarked: list[_Outcome] = []  # ended, and not yet in the database
+        self._unmarked: list[Outcome] = []  # ended, and not yet in the database
 
     def run_once(self) -> int:
         """Send one batch of texts that are due. Returns how many were taken in hand.
@@ -82,10 +88,10 @@ class Worker:
         """
         self._mark()
         begun = time.monotonic()
-        with self._database.begin() as db:
-            claimed = outbox.claim(db, batch=BATCH, lease_seconds=LEASE_SECONDS)
+        claimed, held = self._claim()
+        self._unmarked += held
         last_start = begun + LEASE_SECONDS - SEND_SECONDS
-        jobs = [self._senders.submit(self._send_in_order, rows, last_start) for rows in _by_phone(claimed)]
+        jobs = [self._senders.submit(self._send_in_order, rows, last_start) for rows in by_address(claimed)]
         try:
             for job in as_completed(jobs):
                 job.result()
@@ -94,7 +100,21 @@ class Worker:
         finally:
             wait(jobs)
         self._mark()
-        return len(claimed)
+        return len(claimed) + len(held)
+
+    def _claim(self) -> tuple[list[Claimed], list[Outcome]]:
+        """What is to be sent now, and what was claimed and is not."""
+        claimed: list[Claimed] = []
+        with self._database.begin() as db:
+            for providers, most in self._pace.shares(self._channels, BATCH):
+                claimed += outbox.claim(db, providers=providers, batch=most, lease_seconds=LEASE_SECONDS)
+            held = self._held_back.of(db, claimed) if claimed else []
+        not_now = {outcome.row.id for outcome in held}
+        return [row for row in claimed if row.id not in not_now], held
+
+    def _known(self, provider: str, names: Collection[str]) -> set[str]:
+        with self._database.look() as db:
+            return outbox.known(db, provider, names)
 
     def run_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then finish the sends that have begun, give the rest back, and return."""
@@ -127,7 +147,7 @@ class Worker:
         try:
             work()
         except Exception as error:  # noqa: BLE001
-            log.error("worker fault", task=task, fault=_fault(error))
+            log.error("worker fault", task=task, fault=fault(error))
             return False
         return True
 
@@ -136,68 +156,33 @@ class Worker:
         held_up: float | None = None
         for row in rows:
             if held_up is not None:
-                outcome = _Outcome(row, "released", seconds=held_up)
+                outcome = Outcome(row, "released", seconds=held_up)
             elif self._stop.is_set() or time.monotonic() > last_start:
-                outcome = _Outcome(row, "released")
+                outcome = Outcome(row, "released")
             else:
-                outcome = self._send(row)
-            if outcome.kind == "retry":
+                outcome = self._sending.attempt(row)
+            if outcome.kind in ("retry", "released", "passed"):
                 held_up = outcome.seconds
             self._unmarked.append(outcome)
-
-    def _send(self, row: Claimed) -> _Outcome:
-        if row.again:
-            log.warning("worker lost, text may be sent twice", outbox_id=row.id, attempt=row.attempt)
-        if row.attempt > len(RETRY_SECONDS) + 1:
-            return _Outcome(row, "failed", "attempts")  # whoever claims it dies of it
-        try:
-            text = self._render(row.language, row.sentence, row.holes)
-            message = Outbound(row.id, row.attempt, row.provider, Msisdn(row.msisdn), text)
-            taken = self._channels[row.provider].send(message)
-        except SendFailed as refused:
-            return _refused(row, refused)
-        except Exception as error:  # noqa: BLE001 - a bug met by one row must not stop the others
-            log.error("text fault", outbox_id=row.id, provider=row.provider, fault=_fault(error))
-            return _Outcome(row, "failed", "fault")
-        return _Outcome(row, "sent", taken.provider_id)
 
     def _mark(self) -> None:
         """Write down how attempts ended. What cannot be written now stays in hand, to be written before anything else."""
         ended = list(self._unmarked)
         if not ended:
             return
-        by_kind = {kind: [o for o in ended if o.kind == kind] for kind in ("sent", "retry", "released", "failed")}
+        kinds = ("sent", "retry", "released", "passed", "failed")
+        by_kind = {kind: [o for o in ended if o.kind == kind] for kind in kinds}
         with self._database.begin() as db:
             held = outbox.sent(db, [(o.row.id, o.row.attempt, o.note) for o in by_kind["sent"]])
-            held += outbox.retry(db, [(o.row.id, o.row.attempt, o.seconds, o.note) for o in by_kind["retry"]])
+            retries = [(o.row.id, o.row.attempt, o.seconds, o.note, o.unclear) for o in by_kind["retry"]]
+            held += outbox.retry(db, retries)
             held += outbox.release(db, [(o.row.id, o.row.attempt, o.seconds) for o in by_kind["released"]])
+            held += outbox.pass_on(db, [(o.row.id, o.row.attempt, o.note) for o in by_kind["passed"]])
             held += outbox.failed(db, [(o.row.id, o.row.attempt, o.note) for o in by_kind["failed"]])
+            self._held_back.left(db, len(by_kind["sent"]))
         del self._unmarked[: len(ended)]
         if held < len(ended):
             log.warning("texts were no longer ours to mark", count=len(ended) - held)
-
-
-def _by_phone(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
-    """The rows of each phone together, each in the order they were claimed."""
-    ordered = sorted(claimed, key=lambda row: row.msisdn)
-    return [list(rows) for _, rows in groupby(ordered, key=lambda row: row.msisdn)]
-
-
-def _refused(row: Claimed, refused: SendFailed) -> _Outcome:
-    """What follows from a provider's refusal: a pause by the schedule, or the end of the attempts."""
-    level = "error" if refused.policy == "alarm" else "warning"
-    facts = {"outbox_id": row.id, "attempt": row.attempt, "provider": row.provider}
-    getattr(log, level)("text not taken", policy=refused.policy, code=refused.code, **facts)
-    if refused.policy == "never" or row.attempt > len(RETRY_SECONDS):
-        return _Outcome(row, "failed", refused.code)
-    pause = max(RETRY_SECONDS[row.attempt - 1], refused.retry_after)
-    return _Outcome(row, "retry", refused.code, pause)
-
-
-def _fault(error: BaseException) -> str:
-    """The kind of an error and the line it came from, never its words: they may hold a text or a number."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}"
 
 
 def main() -> int:

@@ -31,6 +31,11 @@ AGREEMENT = Guard("agreement", ((3, 300), (5, 3_600), (10, 86_400)), 86_400)
 CODE_BY_CLERK = Guard("code by clerk", ((5, 900), (10, 3_600), (15, 86_400)), 86_400)
 CODE_BY_STORE = Guard("code by store", ((20, 3_600),), 3_600)
 """5 bad codes from one till phone: 15 minutes, then an hour, then a day; 20 from one store: an hour."""
+CALL_FOR_MEMBER = Guard("call for member", ((5, 60), (10, 600), (20, 3_600), (50, 86_400)), 30 * 86_400)
+CALL_BY_PAIR = Guard("call by pair", ((3, 300), (5, 3_600), (10, 86_400)), 86_400)
+CALL_BY_CALLER = Guard("call by caller", ((10, 900), (20, 86_400)), 86_400)
+"""Who calls and names a member's number, with wrong PINs: by caller and member, by caller, and slowly for the member in all
+(docs/decisions/0016). The PIN's own counter is not touched: a stranger who calls cannot lock the owner out of dialling."""
 
 _RESERVE = text("""
     INSERT INTO attempt_counter AS a (scope, subject, failures, since, locked_until)

@@ -79,6 +79,10 @@ _CLERK = text("""
     SELECT c.id, c.name, s.id, s.name, s.commission_bps FROM clerk c JOIN store s ON s.id = c.store_id
     WHERE c.msisdn = :msisdn
 """)
+_TILL = text("""
+    SELECT c.msisdn, c.id, c.name, s.id, s.name, s.commission_bps FROM clerk c JOIN store s ON s.id = c.store_id
+    WHERE c.id = :id
+""")
 _STORES = text("""
     SELECT s.name FROM acceptance a JOIN store s ON s.id = a.store_id JOIN issuer i ON i.id = a.issuer_id
     WHERE i.name = :issuer ORDER BY s.name LIMIT 20
@@ -127,6 +131,12 @@ def clerk(db: Connection, msisdn: Msisdn) -> Clerk | None:
     """The clerk whose registered phone this is."""
     row = db.execute(_CLERK, {"msisdn": msisdn.e164}).first()
     return Clerk(*row) if row else None
+
+
+def till(db: Connection, clerk_id: int) -> tuple[Msisdn, Clerk]:
+    """A clerk by id, and their registered phone. Raises NoResultFound."""
+    msisdn, *clerk_ = db.execute(_TILL, {"id": clerk_id}).one()
+    return Msisdn(msisdn), Clerk(*clerk_)
 
 
 def _denomination(row: Row[*tuple[Any, ...]]) -> Denomination:

@@ -62,17 +62,15 @@ def waits(db: Connection, rules: Rules, claimed: charges.Claimed, found: Found, 
     gateway = rules.rails.get(claimed.rail)
     if found.link and not link:
         page = f"{rules.public_base_url}/pay/{charge.reference}"
-        notices.send(db, payer, rules.sms_provider, notices.PAY_BY_CARD, issuer=issuer, link=page, **told)
+        notices.send(db, payer, rules.routes, notices.PAY_BY_CARD, issuer=issuer, link=page, **told)
     elif isinstance(gateway, BankTransfer) and claimed.state == "new":
         reference = shown(creditor_reference(charge.reference))
         account = gateway.account_shown
-        notices.send(
-            db, payer, rules.sms_provider, notices.PAY_BY_BANK, account=account, bank_reference=reference, **told
-        )
+        notices.send(db, payer, rules.routes, notices.PAY_BY_BANK, account=account, bank_reference=reference, **told)
     elif state == "needs_code" and claimed.state != "needs_code":
-        notices.send(db, payer, rules.sms_provider, notices.CODE_NEEDED, service_code=rules.service_code, **told)
+        notices.send(db, payer, rules.routes, notices.CODE_NEEDED, service_code=rules.service_code, **told)
     elif state == "needs_code" and claimed.code is not None:
-        notices.send(db, payer, rules.sms_provider, notices.CODE_WRONG, **told)
+        notices.send(db, payer, rules.routes, notices.CODE_WRONG, **told)
 
 
 def unknown(db: Connection, rules: Rules, claimed: charges.Claimed, *, look_after: float) -> None:
@@ -82,7 +80,7 @@ def unknown(db: Connection, rules: Rules, claimed: charges.Claimed, *, look_afte
         payer_id, _, _ = db.execute(_ABOUT, {"id": claimed.charge.id}).one()
         total = Money(claimed.charge.amount_minor, claimed.charge.currency)
         payer = members.get(db, payer_id)
-        notices.send(db, payer, rules.sms_provider, notices.CHECKING, total=total, reference=claimed.charge.reference)
+        notices.send(db, payer, rules.routes, notices.CHECKING, total=total, reference=claimed.charge.reference)
 
 
 def later(db: Connection, claimed: charges.Claimed, *, look_after: float) -> None:

@@ -230,4 +230,4 @@ def _gateway(rules: Rules, case: _Case) -> Gateway:
 
 def _tell(db: Connection, rules: Rules, case: _Case, sentence: str) -> None:
     buyer = members.get(db, case.buyer_id)
-    notices.send(db, buyer, rules.sms_provider, sentence, amount=case.amount, reference=case.reference)
+    notices.send(db, buyer, rules.routes, sentence, amount=case.amount, reference=case.reference)

@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, Row, text
 
-from circulation import chart, hours, law, members, notices
+from circulation import chart, hours, ladder, law, members, notices
 from circulation.codes import new_serial
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -130,13 +130,13 @@ def issue_batch(db: Connection, rules: Rules, *, list_id: str) -> int:
         certificates = _issue(db, rules, held, lines)
         until = _offer(db, rules, held, lines, certificates)
         _post(db, held, lines, certificates)
-        _tell(db, rules, held, lines, until)
         marks = {"lines": [line.line for line in lines], "gifts": [line.gift_id for line in lines]}
         db.execute(_OFFERED, {"list": list_id, **marks})
+        _tell(db, rules, held, lines, until)
     if db.execute(_NEXT, {"list": list_id}).scalar_one() == "done":
         company = members.get(db, held.company_id)
         told = {"reference": held.reference, "lines": held.lines}
-        notices.send(db, company, rules.sms_provider, notices.LIST_DONE, **told)
+        notices.send(db, company, rules.routes, notices.LIST_DONE, **told)
     return len(lines)
 
 
@@ -257,9 +257,13 @@ def _tell(db: Connection, rules: Rules, held: Row[Any], lines: Sequence[_Line], 
     known = {row.msisdn: row for row in db.execute(_SPEAK, {"msisdns": [line.phone.e164 for line in lines]})}
     rows = []
     for line in lines:
+        if not rules.routes.carries("sms", line.phone):
+            ladder.offer(db, rules, line.gift_id)
+            continue
         to, holes = known[line.phone.e164], _told(rules, line, company.name, until[line.gift_id])
         sentence = notices.GIFT_WAITS if line.note else notices.GIFT_WAITS_NO_NOTE
-        rows.append(outbox.Row(to.sms_provider or rules.sms_provider, to.msisdn, to.language, sentence, holes))
+        provider = rules.routes.first("sms", line.phone, to.sms_provider)
+        rows.append(outbox.Row(provider, to.msisdn, to.language, sentence, holes, purpose="gift", gift_id=line.gift_id))
     outbox.put(db, rows)
 
 

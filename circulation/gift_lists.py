@@ -72,7 +72,9 @@ _FAILED = text("""
 """)
 _STATUS = text("""
     SELECT l.line, l.msisdn, coalesce(g.state, CASE t.state WHEN 'failed' THEN 'failed' ELSE 'waiting' END),
-           CASE WHEN t.state = 'failed' THEN 'the list was not paid' ELSE '' END, coalesce(c.serial, '')
+           CASE WHEN t.state = 'failed' THEN 'the list was not paid'
+                WHEN g.state = 'offered' AND g.unreached <> '' THEN 'not told: ' || replace(g.unreached, '_', ' ') ELSE '' END,
+           coalesce(c.serial, '')
     FROM gift_list_line l JOIN gift_list t ON t.id = l.list_id LEFT JOIN gift g ON g.id = l.gift_id
     LEFT JOIN gift_sheet s ON s.gift_id = g.id AND s.place = 1 LEFT JOIN certificate c ON c.id = s.certificate_id
     WHERE l.list_id = :list AND l.line > :after ORDER BY l.line LIMIT :limit
@@ -145,7 +147,8 @@ def find(db: Connection, reference: str) -> GiftList | None:
 def status_csv(db: Connection, list_id: str) -> Iterator[str]:
     """Every line of the list as CSV, after a heading: its line, phone, state, reason and serial.
 
-    States: waiting (for the money, or the day), offered, accepted, declined, lapsed, recalled, failed (with its reason).
+    States: waiting (for the money, or the day), offered, accepted, declined, lapsed, recalled, failed. The reason says why
+    it failed, or why who it was offered to could not be told of it.
     """
     yield _csv(("line", "phone", "state", "reason", "serial"))
     after = 0
@@ -166,7 +169,7 @@ def fulfil(db: Connection, rules: Rules, list_id: str) -> None:
     total = Money(total_minor, currency)
     ledger.post(db, f"{list_id}:pooled", chart.part_pooled(list_id, total))
     told: dict[str, Value] = {"reference": reference, "total": total, "lines": lines}
-    notices.send(db, members.get(db, company_id), rules.sms_provider, notices.LIST_PAID, **told)
+    notices.send(db, members.get(db, company_id), rules.routes, notices.LIST_PAID, **told)
 
 
 def give_up(db: Connection, rules: Rules, list_id: str, reason: Reason) -> None:  # noqa: ARG001 - one sentence says all
@@ -175,7 +178,7 @@ def give_up(db: Connection, rules: Rules, list_id: str, reason: Reason) -> None:
     if row is not None:
         company_id, reference, total_minor, currency = row
         told: dict[str, Value] = {"reference": reference, "total": Money(total_minor, currency)}
-        notices.send(db, members.get(db, company_id), rules.sms_provider, notices.LIST_NOT_PAID, **told)
+        notices.send(db, members.get(db, company_id), rules.routes, notices.LIST_NOT_PAID, **told)
 
 
 def _priced(

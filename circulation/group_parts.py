@@ -95,7 +95,7 @@ def fulfil(db: Connection, rules: Rules, part_id: str) -> None:
         "paid": group.paid,
         "parts": group.parts,
     }
-    notices.send(db, giver, rules.sms_provider, notices.PART_PAID, reference=reference, **told)
+    notices.send(db, giver, rules.routes, notices.PART_PAID, reference=reference, **told)
 
 
 def give_up(db: Connection, rules: Rules, part_id: str, reason: Reason) -> None:  # noqa: ARG001 - one sentence says all
@@ -107,7 +107,7 @@ def give_up(db: Connection, rules: Rules, part_id: str, reason: Reason) -> None:
     group, amount = group_records.get(db, group_id), Money(amount_minor, currency)
     assert group is not None, "a part has its group"
     told: dict[str, Value] = {"total": amount, "number": group.number, "reference": reference}
-    notices.send(db, members.get(db, giver_id), rules.sms_provider, notices.PART_NOT_PAID, **told)
+    notices.send(db, members.get(db, giver_id), rules.routes, notices.PART_NOT_PAID, **told)
 
 
 def pool(db: Connection, rules: Rules, part_id: str) -> tuple[Group, Member, str, Money]:
@@ -134,7 +134,7 @@ def pool(db: Connection, rules: Rules, part_id: str) -> tuple[Group, Member, str
             "parts": group.parts,
         }
         organiser = members.get(db, group.organiser_id)
-        notices.send(db, organiser, rules.sms_provider, notices.PART_CAME, **told)
+        notices.send(db, organiser, rules.routes, notices.PART_CAME, **told)
     return group, giver, reference, amount
 
 
@@ -152,7 +152,7 @@ def close(db: Connection, rules: Rules, *, group_id: str) -> None:
         return
     told: dict[str, Value] = {"number": group.number, "paid": group.paid, "parts": group.parts, "issuer": group.issuer}
     organiser = members.get(db, group.organiser_id)
-    notices.send(db, organiser, rules.sms_provider, notices.GROUP_UNMET, amount=group.worth, **told)
+    notices.send(db, organiser, rules.routes, notices.GROUP_UNMET, amount=group.worth, **told)
 
 
 def end(db: Connection, group_id: str, state: str) -> bool:
@@ -180,7 +180,7 @@ def give_back(db: Connection, rules: Rules, *, part_id: str) -> None:
     sentence = notices.GROUP_CALLED_OFF if group.state == "called_off" else notices.PART_BACK
     giver = members.get(db, giver_id)
     told: dict[str, Value] = {"giver": group.organiser, "number": group.number, "total": amount, "reference": reference}
-    notices.send(db, giver, rules.sms_provider, sentence, **told)
+    notices.send(db, giver, rules.routes, sentence, **told)
     refund_id = str(uuid5(NAMESPACE_URL, f"giftline:group part:{part_id}"))
     ledger.post(db, f"{refund_id}:owed", chart.part_returned(group_id, refund_id, amount))
     refunds.start(db, rules, refund_id, charge_id=part_id, payee_id=giver_id, amount=amount, why="group unmet")
@@ -216,7 +216,7 @@ def give(db: Connection, rules: Rules, *, group_id: str) -> None:
     for giver_id in givers:
         if giver_id != organiser.id:  # who hears of the gift itself
             giver = members.get(db, giver_id)
-            notices.send(db, giver, rules.sms_provider, notices.GROUP_GIVEN, parts=group.parts, **told)
+            notices.send(db, giver, rules.routes, notices.GROUP_GIVEN, parts=group.parts, **told)
 
 
 def answers(db: Connection, *, limit: int) -> list[str]:
@@ -236,9 +236,9 @@ def tell_answer(db: Connection, rules: Rules, *, group_id: str) -> None:
         if giver_id == group.organiser_id:
             continue
         if answer == "accepted":
-            notices.send(db, giver, rules.sms_provider, notices.GROUP_ACCEPTED, **told)
+            notices.send(db, giver, rules.routes, notices.GROUP_ACCEPTED, **told)
         else:
-            notices.send(db, giver, rules.sms_provider, notices.GROUP_CAME_BACK, giver=group.organiser, **told)
+            notices.send(db, giver, rules.routes, notices.GROUP_CAME_BACK, giver=group.organiser, **told)
 
 
 def _place(db: Connection, group: Group, amount_minor: int) -> int | None:

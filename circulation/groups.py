@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, text
 
-from circulation import catalogue, chart, group_parts, group_records, members, notices, sales
+from circulation import catalogue, chart, group_parts, group_records, members, notices, sales, sending_limits
 from circulation.attempts import Guard
 from circulation.group_records import Group, Shares
 from circulation.members import Member
@@ -86,7 +86,8 @@ def begin(
     """Begin a group gift of one sheet, and take its first part for the organiser; the same `group_id` begins once.
 
     `expected` is the price that was shown, `days` (1 to 30) when the parts must be in. With `receipt` the number comes by
-    text as well. Raises Refusal `own_number`, `price_changed`, or what `join` raises for paying.
+    text as well. Raises Refusal `own_number`, `price_changed`, one of
+    sending_limits.py, or what `join` raises for paying.
     """
     if recipient == organiser.msisdn:
         raise Refusal("own_number")
@@ -97,13 +98,15 @@ def begin(
     denomination = catalogue.denomination(db, denomination_id)
     if denomination is None or sales.cost(denomination, 1) != expected:
         raise Refusal("price_changed")
+    known = members.meet(db, recipient, organiser.language)
+    sending_limits.count_gift(db, rules, organiser, known)
     _number(
         db,
         {
             "id": group_id,
             "reference": new_reference(),
             "organiser": organiser.id,
-            "recipient": members.meet(db, recipient, organiser.language).id,
+            "recipient": known.id,
             "denomination": denomination_id,
             "worth_minor": denomination.worth.amount_minor,
             "fee_minor": denomination.fee.amount_minor,
@@ -118,7 +121,7 @@ def begin(
     if receipt:
         told: dict[str, Value] = {"number": group.number, "issuer": group.issuer, "amount": group.worth}
         told.update(until=group.closes_at, service_code=rules.service_code)
-        notices.send(db, organiser, rules.sms_provider, notices.GROUP_BEGUN, **told)
+        notices.send(db, organiser, rules.routes, notices.GROUP_BEGUN, **told)
     return _take(db, rules, group, part_id, organiser, rail)
 
 

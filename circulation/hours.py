@@ -12,6 +12,7 @@ import phonenumbers
 from phonenumbers import timezone
 from sqlalchemy import Connection, text
 
+from circulation.email_address import Email
 from circulation.msisdn import Msisdn
 
 FROM, UNTIL = time(9), time(20)
@@ -36,9 +37,9 @@ def now(db: Connection) -> datetime:
     return moment
 
 
-def zone_of(msisdn: Msisdn, home: str) -> ZoneInfo:
-    """The zone this number lives in; `home` (an IANA name) when its range does not tell."""
-    return ZoneInfo(_single_zone(msisdn.e164) or home)
+def zone_of(recipient: Msisdn | Email, home: str) -> ZoneInfo:
+    """The zone this number lives in; `home` (an IANA name) when its range does not tell, and for an e-mail address."""
+    return ZoneInfo((isinstance(recipient, Msisdn) and _single_zone(recipient.e164)) or home)
 
 
 def decent(moment: datetime, zone: ZoneInfo) -> bool:

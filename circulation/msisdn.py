@@ -1,6 +1,7 @@
 """Phone numbers: what people type, what providers send, and one value that never shows itself by accident."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -57,22 +58,24 @@ class BadNumber(Exception):
         self.holes = holes
 
 
-def parse_msisdn(text: str, country: str) -> Msisdn:
+def parse_msisdn(text: str, country: str, served: Collection[str] = ()) -> Msisdn:
     """The mobile number of `country` (ISO 3166) that someone typed, in any digits and with any usual
     separators.
 
-    Understands 0712.., 712.., 254712.., +254712.., 00254712.. alike. Raises BadNumber. ValueError when
+    Understands 0712.., 712.., 254712.., +254712.., 00254712.. alike. `served` are the countries whose numbers will do; none
+    named: `country` alone, as which a number without a country's code is read. Raises BadNumber. ValueError when
     `country` has no mobile numbers at all, which is a mistake in the settings.
     """
     example = _example(country)
     number = _parsed(text, country)
     if number is None:
         raise BadNumber("not_a_number", "We could not read that phone number. Type it like {example}.", example=example)
-    if phonenumbers.region_code_for_number(number) != country:
+    countries = served or (country,)
+    if phonenumbers.region_code_for_number(number) not in countries:
         raise BadNumber(
             "other_country",
             "Gifts can only go to phones in {country_name}. Type a number like {example}.",
-            country_name=Locale("en").territories[country],
+            country_name=", ".join(sorted(Locale("en").territories[one] for one in countries)),
             example=example,
         )
     kind = phonenumbers.number_type(number)

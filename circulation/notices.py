@@ -5,10 +5,13 @@ sends it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from circulation import unreached
 from circulation.members import Member
+from circulation.routes import Form, Routes
 from circulation.values import Value, pack
 from payments.gateway import Reason
 from storage import outbox
@@ -86,16 +89,33 @@ GIFT_WAITS = (
 GIFT_WAITS_NO_NOTE = (
     "{giver} gives you {issuer} {amount}. Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."
 )
+GIFT_WAITS_LINK = (
+    '{giver} gives you {issuer} {amount}. Message: "{note}". {link} Reply 1 to accept, 2 to refuse by {until}.'
+)
+GIFT_WAITS_LINK_NO_NOTE = (
+    "{giver} gives you {issuer} {amount}. See what comes with it: {link} "
+    "Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."
+)
 GIFT_SENT = "Ref {reference}: {issuer} {amount} was offered to {recipient}. We tell you when they answer."
 GIFT_PLANNED = "Ref {reference}: {issuer} {amount} will be offered to {recipient} on {at}. To take it back text RECALL."
 GIFT_ARRIVED = (
     "Your gift {issuer} {amount} was offered to {recipient} now. We tell you when they answer. Ref {reference}."
 )
 GIFT_RECALLED = "{giver} took back the gift {issuer} {amount}. It no longer waits for your answer."
+GIFT_NOT_HERE = "The gift {issuer} {amount} from {giver} no longer waits for an answer from this phone."
 GIFT_TAKEN_BACK = "Ref {reference}: you took back {issuer} {amount}, meant for {recipient}. It is yours again."
+GIFT_REDIRECTED = (
+    "Ref {reference}: your gift {issuer} {amount} is for {recipient} now, no longer for {earlier}. "
+    "We tell you when they answer."
+)
 GIFT_ACCEPTED = "{recipient} accepted your gift {issuer} {amount}. Ref {reference}."
+GIFT_YOURS = (
+    "{issuer} {amount} is yours. Show this at the till and agree on your phone, or dial {service_code} for a code."
+)
 GIFT_DECLINED = "{recipient} did not take your gift {issuer} {amount}. It is back with you. Ref {reference}."
 GIFT_LAPSED = "{recipient} did not answer your gift {issuer} {amount}. It is back with you. Ref {reference}."
+SHOWN = "You packed {titles}. Dial {service_code} or reply here to go on with your gift."
+SHOWN_BY_LINK = "{title}, which you packed: {link}"
 GROUP_BEGUN = (
     "Group gift {number}: {issuer} {amount}. Others join by texting GROUP {number} here or dialling {service_code}, "
     "until {until}."
@@ -123,6 +143,25 @@ GROUP_GIFT_WAITS_NO_NOTE = (
     "{giver} and {others} more give you {issuer} {amount}. Reply 1 to accept or 2 to refuse, or dial {service_code}. "
     "Answer by {until}."
 )
+GROUP_GIFT_WAITS_LINK = (
+    '{giver} and {others} more give you {issuer} {amount}. Message: "{note}". {link} '
+    "Reply 1 to accept, 2 to refuse by {until}."
+)
+GROUP_GIFT_WAITS_LINK_NO_NOTE = (
+    "{giver} and {others} more give you {issuer} {amount}. See what comes with it: {link} "
+    "Reply 1 to accept or 2 to refuse, or dial {service_code}. Answer by {until}."
+)
+GIFT_OFFERED: Mapping[tuple[bool, bool, bool], str] = {
+    (False, False, False): GIFT_WAITS_NO_NOTE,
+    (False, False, True): GIFT_WAITS_LINK_NO_NOTE,
+    (False, True, False): GIFT_WAITS,
+    (False, True, True): GIFT_WAITS_LINK,
+    (True, False, False): GROUP_GIFT_WAITS_NO_NOTE,
+    (True, False, True): GROUP_GIFT_WAITS_LINK_NO_NOTE,
+    (True, True, False): GROUP_GIFT_WAITS,
+    (True, True, True): GROUP_GIFT_WAITS_LINK,
+}
+"""By which words a recipient hears of a gift: whether several paid for it, it has a message, and a link to its page."""
 LIST_PAID = "Gift list {reference}: {total} is paid. Its {lines} gifts go out now, or on the day you chose."
 LIST_NOT_PAID = "Gift list {reference}: {total} was not paid. Nothing was sent. If you did pay, it comes back to you."
 LIST_DONE = "Gift list {reference}: all {lines} gifts were offered. Gifts that are not taken come back to you."
@@ -131,6 +170,12 @@ CODE_TOGETHER = (
     "Your code: {code}. Show it to the clerk before {until}. It pays up to {limit}, with all the shop takes of your "
     "certificates. Tell it to nobody else."
 )
+PAYMENT_ASKED = (
+    "{store} asks {amount} of your {issuer}. Are you paying there now? Reply 1 to see it and agree, 2 to refuse, "
+    "or dial {service_code}."
+)
+PAYMENT_AGREED = "APPROVED: {amount}. The customer agreed on their phone. Ref {reference}."
+PAYMENT_REFUSED = "NOT PAID: {amount}. The customer did not agree."
 USED = "{amount} paid at {store} with {issuer}. Left on it: {left}. Ref {reference}."
 USED_TOGETHER = "{amount} paid at {store} with {sheets} certificates. Left on them: {left}. Ref {reference}."
 HELD = (
@@ -166,16 +211,20 @@ SENTENCES = (
     CHARGEBACK_OPENED,
     CHARGEBACK_WON,
     CHARGEBACK_LOST,
-    GIFT_WAITS,
-    GIFT_WAITS_NO_NOTE,
+    *GIFT_OFFERED.values(),
     GIFT_SENT,
     GIFT_PLANNED,
     GIFT_ARRIVED,
     GIFT_RECALLED,
+    GIFT_NOT_HERE,
     GIFT_TAKEN_BACK,
+    GIFT_REDIRECTED,
     GIFT_ACCEPTED,
+    GIFT_YOURS,
     GIFT_DECLINED,
     GIFT_LAPSED,
+    SHOWN,
+    SHOWN_BY_LINK,
     GROUP_BEGUN,
     PART_PAID,
     PART_CAME,
@@ -186,13 +235,14 @@ SENTENCES = (
     GROUP_UNMET,
     PART_BACK,
     GROUP_CALLED_OFF,
-    GROUP_GIFT_WAITS,
-    GROUP_GIFT_WAITS_NO_NOTE,
     LIST_PAID,
     LIST_NOT_PAID,
     LIST_DONE,
     CODE,
     CODE_TOGETHER,
+    PAYMENT_ASKED,
+    PAYMENT_AGREED,
+    PAYMENT_REFUSED,
     USED,
     USED_TOGETHER,
     HELD,
@@ -200,21 +250,70 @@ SENTENCES = (
     USE_REVERSED,
     STORE_REFUNDED,
     GIFT_USED,
+    *unreached.NOTICES,
 )
 
 
-def send(db: Connection, to: Member, provider: str, sentence: str, **holes: Value) -> None:
-    """Put one notice in the outbox, by whoever carries this member's texts, else by `provider`."""
-    outbox.put(
-        db,
-        [
-            outbox.Row(
-                provider=to.sms_provider or provider,
-                msisdn=to.msisdn.e164,
-                language=to.language,
-                sentence=sentence,
-                holes=pack(holes),
-                secret="code" in holes,
-            )
-        ],
+NOBODY = "nobody"
+"""The provider of what no route carries; the worker's chores end it (circulation/following.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What makes a notice more than a text: its form, the gift it tells of, and the names of what goes with it."""
+
+    form: Form = "sms"
+    gift_id: str | None = None
+    enclosed: tuple[str, ...] = ()
+
+
+def send(db: Connection, to: Member, routes: Routes, sentence: str, /, **holes: Value) -> None:
+    """Put one notice in the outbox, by whoever carries this member's texts, else by the route to their number."""
+    _file(db, to, routes, sentence, holes, "service", Packet())
+
+
+def remind(db: Connection, to: Member, routes: Routes, sentence: str, /, **holes: Value) -> None:
+    """As `send`, for a notice that nobody asked for and that one may decline."""
+    _file(db, to, routes, sentence, holes, "reminder", Packet())
+
+
+def tell_of_gift(db: Connection, to: Member, routes: Routes, sentence: str, packet: Packet, /, **holes: Value) -> None:
+    """As `send`, for the notice by which a recipient hears of somebody's gift, in the packet's form."""
+    _file(db, to, routes, sentence, holes, "gift", packet)
+
+
+def send_with(db: Connection, to: Member, routes: Routes, sentence: str, packet: Packet, /, **holes: Value) -> None:
+    """As `send`, in the packet's form and with what is enclosed."""
+    _file(db, to, routes, sentence, holes, "service", packet)
+
+
+def _file(
+    db: Connection,
+    to: Member,
+    routes: Routes,
+    sentence: str,
+    holes: Mapping[str, Value],
+    purpose: outbox.Purpose,
+    packet: Packet,
+) -> None:
+    row = outbox.Row(
+        provider=_carrier(routes, packet.form, to),
+        address=to.msisdn.e164,
+        language=to.language,
+        sentence=sentence,
+        holes=pack(holes),
+        secret="code" in holes,
+        form=packet.form,
+        purpose=purpose,
+        gift_id=packet.gift_id,
+        enclosed=packet.enclosed,
     )
+    outbox.put(db, [row])
+
+
+def _carrier(routes: Routes, form: Form, to: Member) -> str:
+    """Who carries it there. A receipt that nobody carries undoes no sale: it is filed, fails, and what follows is done."""
+    try:
+        return routes.first(form, to.msisdn, to.sms_provider)
+    except LookupError:
+        return NOBODY

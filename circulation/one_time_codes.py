@@ -197,7 +197,7 @@ def _tell(
         notices.send(
             db,
             holder,
-            rules.sms_provider,
+            rules.routes,
             notices.CODE,
             code=code,
             until=until,
@@ -205,7 +205,7 @@ def _tell(
             issuer=issuers[0],
         )
     else:
-        notices.send(db, holder, rules.sms_provider, notices.CODE_TOGETHER, code=code, until=until, limit=most)
+        notices.send(db, holder, rules.routes, notices.CODE_TOGETHER, code=code, until=until, limit=most)
 
 
 def _sum(parts: dict[int, Money]) -> Money:

@@ -92,7 +92,7 @@ def fulfil(db: Connection, rules: Rules, purchase_id: str) -> None:
         "total": order.total,
         "service_code": rules.service_code,
     }
-    notices.send(db, members.get(db, order.buyer_id), rules.sms_provider, notices.PAID, **told)
+    notices.send(db, members.get(db, order.buyer_id), rules.routes, notices.PAID, **told)
 
 
 def give_up(db: Connection, rules: Rules, purchase_id: str, reason: Reason) -> None:
@@ -101,4 +101,4 @@ def give_up(db: Connection, rules: Rules, purchase_id: str, reason: Reason) -> N
         order = read(db, purchase_id)
         told: dict[str, Value] = {"issuer": order.issuer, "total": order.total, "reference": order.reference}
         sentence = notices.NOT_PAID[reason]
-        notices.send(db, members.get(db, order.buyer_id), rules.sms_provider, sentence, **told)
+        notices.send(db, members.get(db, order.buyer_id), rules.routes, sentence, **told)

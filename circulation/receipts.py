@@ -109,7 +109,7 @@ def received(db: Connection, rules: Rules, *, charge_id: str, receipt: str, amou
         notices.send(
             db,
             members.get(db, charge.payer_id),
-            rules.sms_provider,
+            rules.routes,
             notices.OVERPAID,
             amount=over,
             reference=charge.reference,
@@ -193,7 +193,7 @@ def _put_aside(
     )
     db.execute(_WHY, {"id": payment_id, "why": why})
     payer = members.get(db, charge.payer_id)
-    notices.send(db, payer, rules.sms_provider, sentence, amount=amount, reference=charge.reference, **more)
+    notices.send(db, payer, rules.routes, sentence, amount=amount, reference=charge.reference, **more)
 
 
 def _aside(db: Connection, charge: Charged) -> dict[str, int]:

@@ -97,7 +97,7 @@ def authorise(db: Connection, rules: Rules, *, use_id: str, clerk: Clerk, code: 
             "reference": use.reference,
         }
         names = uses.issuers(db, use.id)
-        notices.send(db, members.get(db, use.holder_id), rules.sms_provider, notices.HELD, issuer=names, **told)
+        notices.send(db, members.get(db, use.holder_id), rules.routes, notices.HELD, issuer=names, **told)
     return Hold(use.reference, use.amount, use.hold_until, again)
 
 
@@ -168,7 +168,7 @@ def let_go(db: Connection, rules: Rules, use: uses.Stored, outcome: str) -> bool
     back = coming_back.homes(db, rules, use.holder_id, parts)
     ledger.post(db, f"{use.id}:{outcome}", chart.voided(outcome, use.id, back))
     told: dict[str, Value] = {"store": use.store, "amount": use.amount, "reference": use.reference}
-    notices.send(db, members.get(db, use.holder_id), rules.sms_provider, notices.LET_GO, **told)
+    notices.send(db, members.get(db, use.holder_id), rules.routes, notices.LET_GO, **told)
     return True
 
 
@@ -238,13 +238,14 @@ def _tell(db: Connection, rules: Rules, clerk: Clerk, use: uses.Stored, amount: 
     paid: dict[str, Value] = {"amount": amount, "store": clerk.store, "left": left, "reference": reference}
     if sheets == 1:
         issuer = uses.issuers(db, use.id)
-        notices.send(db, holder, rules.sms_provider, notices.USED, issuer=issuer, **paid)
+        notices.send(db, holder, rules.routes, notices.USED, issuer=issuer, **paid)
     else:
-        notices.send(db, holder, rules.sms_provider, notices.USED_TOGETHER, sheets=sheets, **paid)
+        notices.send(db, holder, rules.routes, notices.USED_TOGETHER, sheets=sheets, **paid)
     for given in uses.given(db, use.id):
         giver = members.get(db, given.giver_id)
-        touched: dict[str, Value] = {"amount": given.amount, "issuer": given.issuer, "recipient": holder.msisdn}
-        notices.send(db, giver, rules.sms_provider, notices.GIFT_USED, reference=reference, **touched)
+        touched: dict[str, Value] = {"amount": given.amount, "issuer": given.issuer}
+        touched["recipient"] = given.email or holder.msisdn
+        notices.send(db, giver, rules.routes, notices.GIFT_USED, reference=reference, **touched)
 
 
 def _used_before(db: Connection, rules: Rules, clerk: Clerk, code: str, amount: Money) -> Use:

@@ -177,7 +177,7 @@ def failed(db: Connection, rules: Rules, *, refund_id: str, reason: Reason) -> N
     refunds.mark(db, refund_id, "failed", look_after=None, reason=reason)
     callbacks.incident(db, "refund the rail cannot pay", refund_id, {"reason": reason})
     payee = members.get(db, payee_id)
-    notices.send(db, payee, rules.sms_provider, notices.REFUND_OWED, amount=amount, reference=reference)
+    notices.send(db, payee, rules.routes, notices.REFUND_OWED, amount=amount, reference=reference)
 
 
 def _settle(db: Connection, rules: Rules, refund_id: str, receipt: str, *, tell: bool) -> None:
@@ -193,7 +193,7 @@ def _settle(db: Connection, rules: Rules, refund_id: str, receipt: str, *, tell:
     refunds.mark(db, refund_id, "paid", look_after=None, receipt=receipt)
     if tell:
         payee, sentence = members.get(db, payee_id), notices.CASHED_OUT if why == CASH_OUT else notices.REFUNDED
-        notices.send(db, payee, rules.sms_provider, sentence, amount=amount, reference=reference)
+        notices.send(db, payee, rules.routes, sentence, amount=amount, reference=reference)
 
 
 def _left_from(rules: Rules, rail: str) -> tuple[str, str]:

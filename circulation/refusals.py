@@ -20,15 +20,16 @@ class Refusal(Exception):
 SENTENCES = {
     # members
     "wrong_pin": "That PIN is not right.",
+    "wrong_caller": "That phone number and that PIN do not belong together.",
     "wrong_agreement": "That is not the number we sent.",
     "locked": "Too many wrong tries. Please wait until {until} and try again.",
     # buying
     "bill_limit": "Your phone bill cannot take {amount} more now. You may put {left} on it.",
-    "no_way_to_pay": "There is no way to pay {amount} from this phone. Choose another value.",
+    "no_way_to_pay": "There is no way to pay {amount} from your phone. Choose another value.",
     "too_many_open": "You have payments that are not finished. Please wait for their texts first.",
     "code_not_awaited": "That payment no longer waits for a code.",
     "not_returnable": "That can no longer be given back.",
-    "cash_out_not_here": "We cannot pay that out to this phone. It stays yours: please ask our call centre.",
+    "cash_out_not_here": "We cannot pay that out to your phone. It stays yours: please ask our call centre.",
     "not_extendable": "That certificate cannot have more time.",
     "price_changed": "The price has changed. Please choose again.",
     # giving
@@ -38,11 +39,25 @@ SENTENCES = {
     "would_have_expired": "It would have expired by then.",
     "fewer_sheets": "You no longer hold that many of it.",
     "too_many_names": "We look up at most {most} names a day for you. This one is not checked.",
+    "country_not_served": "Gifts do not go to phones in that country. Type another number.",
+    "gifts_a_day": "You may give {most} gifts a day. Please go on tomorrow.",
+    "range_busy": "Very many texts went to numbers like that today. Please give to it tomorrow.",
     "own_number": "That is your own number. Type the number of the person it is for.",
     # answering a gift
+    "givers_number": "That is the giver's own number. Type yours.",
+    "not_reached": "No text of ours reaches that number. Type another.",
+    "no_mail": "That address takes no gifts from us. Ask them for their phone number.",
+    "named_enough": "A phone was named twice for this gift. Accept it there.",
     "gift_answered": "This gift was already answered.",
     "gift_recalled": "The giver took this gift back.",
     "gift_lapsed": "This gift was not answered in time and went back to its giver.",
+    "same_number": "It goes to that number already. Type another one.",
+    "gift_shared": "That gift is not yours alone, so it cannot go to another number.",
+    "redirected_enough": "A gift goes on to at most {most} other numbers a day. Please try again tomorrow.",
+    "on_its_way": "It is still on its way to them. Please give them a little time.",
+    "decided": "That is decided already.",
+    "not_callable": "We cannot call them about this gift any more.",
+    "texted_enough": "We texted them about this gift often enough. It waits for their answer.",
     # group gifts
     "group_unknown": "No group gift with that number is open. Check it and type it again.",
     "group_closed": "That group gift has ended.",
@@ -53,6 +68,7 @@ SENTENCES = {
     # codes, told to the holder
     "over_balance": "That is more than the certificate holds: {balance}.",
     "over_together": "The most that one shop takes of them together is {balance}.",
+    "request_over": "That payment is no longer asked for.",
     # codes, told to a clerk; one sentence for unknown, expired, used and other store
     "code_refused": "This code cannot be used here. Ask the customer for a new code.",
     "over_code": "The most this code can pay is {limit}.",
@@ -64,6 +80,7 @@ SENTENCES = {
     "partly_returned": "A part of that payment was already given back. Give back the rest instead.",
     "nothing_to_return": "Nothing of that payment can be given back.",
     "over_captured": "The most that can still be given back is {left}.",
+    "being_asked": "The customer is being asked by another till. Try again in a few minutes.",
     "clerk_unknown": "This phone is not registered at a store.",
     # paying stores, told to the operator
     "nothing_owed": "That store is owed nothing.",

@@ -124,7 +124,7 @@ def _tell_soon(db: Connection, rules: Rules, holder: Member, due: Sequence[_Due]
     else:
         sentence = notices.SEVERAL_END_SOON_EXTENDABLE if more_time else notices.SEVERAL_END_SOON
         told["count"] = len(due)
-    notices.send(db, holder, rules.sms_provider, sentence, **told)
+    notices.remind(db, holder, rules.routes, sentence, **told)
 
 
 def _tell_ended(db: Connection, rules: Rules, holder: Member, ended: Sequence[expiry.Ended]) -> None:
@@ -136,6 +136,6 @@ def _tell_ended(db: Connection, rules: Rules, holder: Member, ended: Sequence[ex
         "service_code": rules.service_code,
     }
     if len({(one.issuer, one.until) for one in ended}) == 1:
-        notices.send(db, holder, rules.sms_provider, notices.ENDED, issuer=first.issuer, **told)
+        notices.remind(db, holder, rules.routes, notices.ENDED, issuer=first.issuer, **told)
     else:
-        notices.send(db, holder, rules.sms_provider, notices.SEVERAL_ENDED, count=len(ended), **told)
+        notices.remind(db, holder, rules.routes, notices.SEVERAL_ENDED, count=len(ended), **told)

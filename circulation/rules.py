@@ -8,6 +8,7 @@ from circulation.attempts import Attempts
 from circulation.codes import CodeKeys
 from circulation.law import Laws
 from circulation.pins import Pins
+from circulation.routes import Routes
 from payments.carrier_bill import CarrierBill
 from payments.gateway import Gateway
 
@@ -23,7 +24,8 @@ class Sealer(Protocol):
 class Rules:
     """One deployment's rules. `country` is ISO 3166, `currency` ISO 4217, times are seconds, amounts minor units.
 
-    `name_checks`: the network can be asked whose a phone is.
+    `name_checks`: the network can be asked whose a phone is. `countries` are those that gifts go to; how many gifts and texts
+    may leave in a day is explained in circulation/sending_limits.py.
     `rails` are the ways to pay on offer, in menu order: None stands for the operator's own phone bill.
     """
 
@@ -36,10 +38,12 @@ class Rules:
     rails: Mapping[str, Gateway | None]
     laws: Laws
     law_pack: str
-    sms_provider: str
+    routes: Routes
     service_code: str
     public_base_url: str
+    countries: frozenset[str]
     code_keys: CodeKeys
+    link_key: bytes
     seal: Sealer
     attempts: Attempts
     pins: Pins
@@ -48,3 +52,6 @@ class Rules:
     most_waiting: int = 3
     late_issue_seconds: int = 86_400
     name_checks: bool = False
+    gifts_a_day: int = 50
+    strangers_a_day_per_prefix: int = 2_000
+    texts_a_day: int = 100_000

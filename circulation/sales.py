@@ -92,7 +92,7 @@ def buy(
         notices.send(
             db,
             buyer,
-            rules.sms_provider,
+            rules.routes,
             notices.BOUGHT,
             reference=reference,
             sheets=sheets,

@@ -5,7 +5,7 @@ Until then the value rests in escrow, and the recipient neither sees the gift no
 
 from sqlalchemy import Connection, text
 
-from circulation import gifting, hours, members, notices
+from circulation import gifting, hours, ladder, members, notices
 from circulation.money import Money
 from circulation.rules import Rules
 from circulation.values import Value
@@ -14,13 +14,14 @@ _DUE = text("""
     SELECT id::text FROM gift WHERE state = 'scheduled' AND sends_at <= clock() ORDER BY sends_at LIMIT :limit
 """)
 _HOLD = text(
-    "SELECT recipient_id FROM gift WHERE id = :id AND state = 'scheduled' AND sends_at <= clock() FOR NO KEY UPDATE"
+    "SELECT recipient_id, recipient_email FROM gift WHERE id = :id AND state = 'scheduled' AND sends_at <= clock() "
+    "FOR NO KEY UPDATE"
 )
 _LATER = text("UPDATE gift SET sends_at = :sends_at WHERE id = :id")
 _SEND = text("""
     UPDATE gift g SET state = 'offered', sent_at = clock(), lapses_at = clock() + make_interval(secs => :seconds)
     FROM issuer i WHERE g.id = :id AND i.id = g.issuer_id
-    RETURNING g.giver_id, g.reference, i.name, g.amount_minor, g.currency, g.note, g.lapses_at
+    RETURNING g.giver_id, g.reference, i.name, g.amount_minor, g.currency
 """)
 
 
@@ -34,19 +35,18 @@ def send(db: Connection, rules: Rules, *, gift_id: str) -> bool:
 
     Out of decent hours it waits for the next nine o'clock. A gift that was recalled or sent already is left alone.
     """
-    recipient_id = db.execute(_HOLD, {"id": gift_id}).scalar()
-    if recipient_id is None:
+    held = db.execute(_HOLD, {"id": gift_id}).first()
+    if held is None:
         return False
-    recipient = members.get(db, recipient_id)
-    now, zone = hours.now(db), hours.zone_of(recipient.msisdn, rules.zone)
+    recipient = gifting.named(db, held.recipient_email, held.recipient_id)
+    now, zone = hours.now(db), hours.zone_of(recipient, rules.zone)
     if not hours.decent(now, zone):
         db.execute(_LATER, {"id": gift_id, "sends_at": hours.next_decent(now, zone)})
         return False
-    giver_id, reference, issuer, amount_minor, currency, note, until = db.execute(
-        _SEND, {"id": gift_id, "seconds": rules.gift_lapse_seconds}
-    ).one()
+    values = {"id": gift_id, "seconds": rules.gift_lapse_seconds}
+    giver_id, reference, issuer, amount_minor, currency = db.execute(_SEND, values).one()
     giver, amount = members.get(db, giver_id), Money(amount_minor, currency)
-    gifting.tell_recipient(db, rules, recipient, giver.name, issuer, amount, note, until)
+    ladder.offer(db, rules, gift_id)
     told: dict[str, Value] = {"reference": reference, "issuer": issuer, "amount": amount}
-    notices.send(db, giver, rules.sms_provider, notices.GIFT_ARRIVED, recipient=recipient.msisdn, **told)
+    notices.send(db, giver, rules.routes, notices.GIFT_ARRIVED, recipient=recipient, **told)
     return True

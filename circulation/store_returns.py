@@ -143,7 +143,7 @@ def _give_back(
     ledger.post(db, f"{return_id}:{outcome}", chart.store_refunded(outcome, use.store_id, back, commission))
     told: dict[str, Value] = {"store": use.store, "amount": amount, "reference": use.reference}
     sentence = notices.USE_REVERSED if outcome == "reversed" else notices.STORE_REFUNDED
-    notices.send(db, members.get(db, use.holder_id), rules.sms_provider, sentence, **told)
+    notices.send(db, members.get(db, use.holder_id), rules.routes, sentence, **told)
 
 
 def _commission_share(use: uses.Stored, amount: Money) -> Money:

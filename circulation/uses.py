@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from circulation.catalogue import Clerk
+from circulation.email_address import Email
 from circulation.money import Money
 from circulation.refusals import Refusal
 from circulation.wallet import named
@@ -41,11 +42,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """How much of a use was one giver's gift, and of which issuers."""
+    """How much of a use was one giver's gift, and of which issuers. `email`: the address to which they gave it, if to one."""
 
     giver_id: int
     amount: Money
     issuer: str
+    email: Email | None
 
 
 _COLUMNS = """
@@ -76,14 +78,16 @@ _LEFT = text("""
 """)
 _GIVEN = text("""
     WITH given AS (
-        SELECT DISTINCT ON (p.place) p.place, p.captured_minor, i.name, g.giver_id
+        SELECT DISTINCT ON (p.place) p.place, p.captured_minor, i.name, g.giver_id, g.recipient_email
         FROM redemption u JOIN redemption_part p ON p.redemption_id = u.id AND p.captured_minor > 0
         JOIN gift_sheet s ON s.certificate_id = p.certificate_id
         JOIN gift g ON g.id = s.gift_id AND g.state = 'accepted' AND g.recipient_id = u.holder_id
+        JOIN member h ON h.id = u.holder_id AND h.name_shown <> 'hidden'
         JOIN certificate c ON c.id = p.certificate_id JOIN issuer i ON i.id = c.issuer_id
         WHERE u.id = :id ORDER BY p.place, g.answered_at DESC)
     SELECT giver_id, sum(captured_minor)::bigint, array_agg(name ORDER BY place),
-           (SELECT currency FROM redemption WHERE id = :id) FROM given GROUP BY giver_id ORDER BY giver_id
+           (SELECT currency FROM redemption WHERE id = :id), recipient_email FROM given
+    GROUP BY giver_id, recipient_email ORDER BY giver_id, recipient_email
 """)
 
 
@@ -148,10 +152,10 @@ def left(db: Connection, use_id: str) -> Money:
 
 
 def given(db: Connection, use_id: str) -> list[Given]:
-    """Whose gifts paid for a use, and how much."""
+    """Whose gifts paid for a use, and how much; of a holder who lets givers see nothing of them (names.py), nobody's."""
     return [
-        Given(int(giver), Money(minor, currency), named(names))
-        for giver, minor, names, currency in db.execute(_GIVEN, {"id": use_id})
+        Given(int(giver), Money(minor, currency), named(names), Email(email) if email else None)
+        for giver, minor, names, currency, email in db.execute(_GIVEN, {"id": use_id})
     ]
 
 

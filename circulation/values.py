@@ -1,13 +1,17 @@
-"""Answers and notice holes as JSON and back: text, numbers, Money, phone numbers, times, days. Nothing else is let through."""
+"""Answers and notice holes as JSON and back: text, numbers, Money, phone numbers, e-mail addresses, times, days.
+
+Nothing else is let through.
+"""
 
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from circulation.email_address import Email
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 
-Value = str | int | bool | None | Money | Msisdn | datetime | date
+Value = str | int | bool | None | Money | Msisdn | Email | datetime | date
 
 
 def pack(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -28,6 +32,8 @@ def _packed(value: Value) -> Any:
             return {"money": [value.amount_minor, value.currency]}
         case Msisdn():
             return {"msisdn": value.e164}
+        case Email():
+            return {"email": value.address}
         case datetime():
             return {"time": value.isoformat()}
         case date():
@@ -41,6 +47,8 @@ def _unpacked(value: Any) -> Value:
             return Money(amount_minor, currency)
         case {"msisdn": str(e164)}:
             return Msisdn(e164)
+        case {"email": str(address)}:
+            return Email(address)
         case {"time": str(moment)}:
             return datetime.fromisoformat(moment)
         case {"day": str(day)}:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
+from circulation.email_address import Email
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
@@ -54,7 +55,7 @@ class Event:
     kind: str
     issuer: str
     amount: Money
-    who: Msisdn | None
+    who: Msisdn | Email | None
     store: str
     reference: str
     at: datetime
@@ -79,8 +80,8 @@ _BOUGHT = """
     WHERE p.buyer_id = :member
 """
 _GIVEN = """
-    SELECT g.state, i.name, g.amount_minor, g.currency, r.msisdn, '', g.reference, g.created_at
-    FROM gift g JOIN member r ON r.id = g.recipient_id JOIN issuer i ON i.id = g.issuer_id
+    SELECT g.state, i.name, g.amount_minor, g.currency, coalesce(g.recipient_email, r.msisdn), '', g.reference, g.created_at
+    FROM gift g LEFT JOIN member r ON r.id = g.recipient_id JOIN issuer i ON i.id = g.issuer_id
     WHERE g.giver_id = :member
 """
 _RECEIVED = """
@@ -202,13 +203,17 @@ def _events(db: Connection, statement: TextClause, **values: int) -> list[Event]
             row.kind,
             row.issuer,
             Money(row.amount_minor, row.currency),
-            Msisdn(row.who) if row.who else None,
+            _who(row.who) if row.who else None,
             row.store,
             row.reference,
             row.at,
         )
         for row in db.execute(statement, values)
     ]
+
+
+def _who(address: str) -> Msisdn | Email:
+    return Email(address) if "@" in address else Msisdn(address)
 
 
 def _held(row: Row[*tuple[Any, ...]]) -> Held:

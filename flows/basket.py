@@ -9,8 +9,8 @@ from functools import cached_property
 
 from bot.dialog import Choose, Flow, Go, Option, move
 from circulation import recalling, wallet
+from circulation.email_address import Email
 from circulation.money import Money
-from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
 from circulation.wallet import Event
 
@@ -65,7 +65,7 @@ class Basket(Flow):
         "serial": "WWWW0123456789",
         "at": datetime(2026, 11, 30, 20, 59, tzinfo=UTC),
         "amount": Money(100_000_050, "KES"),
-        "who": Msisdn("+254712345678"),
+        "who": "w" * 24,
         "store": "W" * 30,
         "reference": "W" * 8,
     }
@@ -131,7 +131,7 @@ def _lines(events: list[Event]) -> list[Option]:
                 "at": event.at,
                 "issuer": event.issuer,
                 "amount": event.amount,
-                "who": event.who,
+                "who": event.who.short() if isinstance(event.who, Email) else event.who,
                 "store": event.store,
                 "reference": event.reference,
             },

@@ -16,7 +16,7 @@ from functools import cached_property
 from bot import parsing
 from bot.dialog import Ask, Choose, Detour, End, Go, Option, Sign, move
 from bot.parsing import NotUnderstood
-from circulation import catalogue, group_records, groups, sales
+from circulation import catalogue, group_records, groups, sales, sending_limits
 from circulation.catalogue import KINDS, Denomination
 from circulation.group_records import FEWEST, MOST, Shares
 from circulation.groups import DAYS, MOST_DAYS
@@ -74,6 +74,8 @@ class BeginGroup(PartPaying):
         move("signed", "on_bill", "begun", do="start_it"),
         move("signed", "asked", "begun_asked", do="start_it"),
     ]
+    unfinished = "Your group gift {issuer_name} {worth} for {recipient} is not begun yet."
+    worth_saving = "recipient"
     holes = {
         "issuer_name": "W" * 24,
         "worth": Money(100_000_000, "KES"),
@@ -107,9 +109,10 @@ class BeginGroup(PartPaying):
         return [Option(price.id, "{worth} (fee {fee})", {"worth": price.worth, "fee": price.fee}) for price in prices]
 
     def a_phone(self, text: str) -> Msisdn:
-        number = parsing.msisdn(text, self.rules.country)
+        number = parsing.msisdn(text, self.rules.country, self.rules.countries)
         if number == self.phone:
             raise Refusal("own_number")
+        sending_limits.check(self.db, self.rules, self.member, number)
         return number
 
     def a_share(self, text: str) -> int:
@@ -170,7 +173,7 @@ class BeginGroup(PartPaying):
             shares=Shares(int(str(self.answers["parts"])), each, last),
             days=int(str(self.answers["days"])),
             rail=self.rail(),
-            receipt=self.by_ussd(),
+            receipt=self.in_dialog(),
         )
         group = group_records.get(self.db, self.id)
         assert group is not None, "it was begun a moment ago"

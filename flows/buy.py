@@ -10,8 +10,8 @@
 Where there are several ways to pay, they are asked for, and what is paid outside is bought when the money is there:
 
 > 1                   < How will you pay KES 510? 1. Phone bill 2. M-Pesa 3. Card ...
-> 2                   < 1 x Naivas KES 500 costs KES 510 with fees, paid by M-Pesa on this phone. Enter your PIN ...
-> ****                < Now answer M-Pesa's question on this phone. We text you when it is paid. Ref 7KQ4MXW2.
+> 2                   < 1 x Naivas KES 500 costs KES 510 with fees, paid by M-Pesa on your phone. Enter your PIN ...
+> ****                < Now answer M-Pesa's question on your phone. We text you when it is paid. Ref 7KQ4MXW2.
 """
 
 from functools import cached_property
@@ -66,7 +66,7 @@ class Buy(Flow):
         Sign("confirm", "{sheets} x {issuer_name} {worth} costs {cost} with fees, on your phone bill."),
         Sign(
             "confirm_phone",
-            "{sheets} x {issuer_name} {worth} costs {cost} with fees, paid by {rail_name} on this phone.",
+            "{sheets} x {issuer_name} {worth} costs {cost} with fees, paid by {rail_name} on your phone.",
         ),
         Sign(
             "confirm_card",
@@ -80,7 +80,7 @@ class Buy(Flow):
         ),
         End(
             "asked_phone",
-            "Now answer {rail_name}'s question on this phone. We text you when it is paid. Ref {reference}.",
+            "Now answer {rail_name}'s question on your phone. We text you when it is paid. Ref {reference}.",
         ),
         End("asked_card", "A text brings you the page to pay {cost} by card. Ref {reference}."),
         End("asked_bank", "A text brings you the account and the reference to pay {cost} to. Ref {reference}."),
@@ -108,6 +108,8 @@ class Buy(Flow):
         move("signed", "confirm_bill", "asked_bill", do="order"),
         *[move("stopped", screen, "stopped") for screen in AGREEMENTS],
     ]
+    unfinished = "Your purchase of {sheets} x {issuer_name} {worth} is not paid yet."
+    worth_saving = "sheets"
     holes = {
         "sheets": 9,
         "most": 9,
@@ -210,7 +212,7 @@ class Buy(Flow):
             denomination_id=price.id,
             sheets=int(str(self.answers["sheets"])),
             expected=cost,
-            receipt=self.by_ussd(),
+            receipt=self.in_dialog(),
         )
         self.answers["serials"] = ", ".join(purchase.serials)
         self.answers["reference"] = purchase.reference

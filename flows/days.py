@@ -1,4 +1,4 @@
-"""A day as people type it: 24 12, 24/12, 24.12.2026, 24 Dec. The day comes before the month, unless the month is a word."""
+"""A day as people type it: 24 12, 24/12, 2412, 24.12.2026, 24 Dec. The day comes before the month, unless the month is a word."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,10 @@ def read_day(text: str, languages: Iterable[str]) -> tuple[int, int, int | None]
 
     Whether there is such a day is not looked at.
     """
-    found = _DAY.fullmatch(fold_digits(tidy(text)).casefold())
+    typed = fold_digits(tidy(text)).casefold()
+    if re.fullmatch(r"[0-9]{4}", typed):  # phone keys alone have nothing to part them with
+        return int(typed[:2]), int(typed[2:]), None
+    found = _DAY.fullmatch(typed)
     if not found:
         raise _unreadable()
     word = found["word"] or found["first"]

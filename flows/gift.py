@@ -1,11 +1,12 @@
-"""Gift: hand what you hold to another phone number, now or on a day you choose.
+"""Gift: hand what you hold to another phone number, or to an e-mail address, now or on a day you choose.
 
 > GIFT                < Which one will you give? 1. Naivas KES 500 2. Giftline KES 1,000
 > 1                   < How many of Naivas KES 500? 1 to 3.             (asked when there are more of the same)
 > 2                   < Who is it for? Type their phone number.
 > 0712 000 002        < Whose phone is it? Type the first name, or 0 to skip.       (asked when they are no member)
 > Baraka              < Add a short message, or reply 0 for none.
-> Happy birthday!     < The network says 0712 000002 is Baraka's phone. When should it arrive? 1. Now 2. On a day ...
+> Happy birthday!     < Pack something with it? 1. Nothing 2. Ringtone ...    (flows/packing.py; when there is anything)
+> 1                   < The network says 0712 000002 is Baraka's phone. When should it arrive? 1. Now 2. On a day ...
 > 1                   < Give Naivas KES 1,000 to 0712 000002? Message: "Happy birthday!" Enter your PIN to agree ...
 > ****                < Done. We told 0712 000002 ... Ref 7KQ4MXW2.
 """
@@ -16,20 +17,23 @@ from functools import cached_property
 from bot import parsing
 from bot.dialog import Ask, Choose, Detour, End, Go, Sign, move
 from bot.parsing import NotUnderstood
-from circulation import gifting, hours, names, sheets
+from circulation import gifting, hours, sheets
 from circulation.hours import NoSuchDay
-from circulation.members import Member
 from circulation.money import Money
-from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
+from flows import packing, recipient
 from flows.days import read_day
 from flows.holding import Holding
+from flows.packing import Packing
+from flows.recipient import ForWhom, for_whom
 
 WHEN = {"now": "Now", "later": "On a day you choose", "other": "Other phone number"}
-WHOSE = ("member", "theirs", "not_theirs", "unchecked")
+WHOSE = ("member", "theirs", "not_theirs", "unchecked", "by_mail")
+NOW = ("confirm", "confirm_no_note", "confirm_packed", "confirm_packed_no_note")
+ON_A_DAY = ("confirm_day", "confirm_day_no_note", "confirm_day_packed", "confirm_day_packed_no_note")
 
 
-class Gift(Holding):
+class Gift(ForWhom, Packing, Holding):
     title = "Gift"
     keywords = {"GIFT": "open", "GIVE": "open", "SEND": "open", "ZAWADI": "open"}
     steps = [
@@ -42,9 +46,9 @@ class Gift(Holding):
         Detour("pin", flow="pin"),
         Choose("certificate", "Which one will you give?", options="held", drop="restart"),
         Ask("sheets", "How many of {issuer} {worth}? 1 to {most}.", parse="count"),
-        Ask("recipient", "Who is it for? Type their phone number.", parse="a_phone"),
-        Ask("name", "Whose phone is it? Type the first name, or 0 to skip.", parse="a_name", free=True, zero=True),
+        *recipient.STEPS,
         Ask("note", "Add a short message, or reply 0 for none.", parse=parsing.note, free=True, zero=True),
+        *packing.STEPS,
         Choose("member", "{recipient} is {shown}. When should it arrive?", options=WHEN),
         Choose("theirs", "The network says {recipient} is {name}'s phone. When should it arrive?", options=WHEN),
         Choose(
@@ -53,11 +57,23 @@ class Gift(Holding):
             options={"other": "Other phone number", "now": "Now all the same", "later": "On a day you choose"},
         ),
         Choose("unchecked", "{recipient}: name not checked. When should it arrive?", options=WHEN),
+        Choose(
+            "by_mail",
+            "{recipient} gets it by e-mail. When should it arrive?",
+            options={"now": "Now", "later": "On a day you choose", "other": "Somebody else"},
+        ),
         Ask("day", "Which day? Type day and month, like 24 12.", parse="a_day"),
         Sign("confirm", 'Give {issuer} {amount} to {person}? Message: "{note}".'),
         Sign("confirm_no_note", "Give {issuer} {amount} to {person}?"),
         Sign("confirm_day", 'Give {issuer} {amount} to {person} on {day}? Message: "{note}".'),
         Sign("confirm_day_no_note", "Give {issuer} {amount} to {person} on {day}?"),
+        Sign("confirm_packed", 'Give {issuer} {amount} to {person}, packed with {titles}? Message: "{note}".'),
+        Sign("confirm_packed_no_note", "Give {issuer} {amount} to {person}, packed with {titles}?"),
+        Sign(
+            "confirm_day_packed",
+            'Give {issuer} {amount} to {person} on {day}, packed with {titles}? Message: "{note}".',
+        ),
+        Sign("confirm_day_packed_no_note", "Give {issuer} {amount} to {person} on {day}, packed with {titles}?"),
         End(
             "given",
             "Done. We told {recipient} about your gift {issuer} {amount}. You will hear when they answer. Ref {reference}.",
@@ -67,6 +83,16 @@ class Gift(Holding):
             "Done. We tell {recipient} about your gift {issuer} {amount} on {day}. To take it back text RECALL. "
             "Ref {reference}.",
         ),
+        End(
+            "given_untold",
+            "Done. {recipient} takes no texts from us: please tell them to dial {service_code} for your gift "
+            "{issuer} {amount}. Ref {reference}.",
+        ),
+        End(
+            "planned_untold",
+            "Done. {recipient} takes no texts from us: please tell them to dial {service_code} on {day} for your gift "
+            "{issuer} {amount}. Ref {reference}.",
+        ),
         End("stopped", "Nothing was given."),
         Go("buy", flow="buy"),
     ]
@@ -75,24 +101,28 @@ class Gift(Holding):
         move("open", "start", "pin", when="pin_missing"),
         move("open", "start", "certificate", unless="chosen_before"),
         move("open", "start", "sheets", when="has_more_like_it"),
-        move("open", "start", "recipient"),
+        *for_whom("open", "start"),
         move("buy", "nothing", "buy"),
         move("chosen", "pin", "certificate", unless="chosen_before"),
         move("chosen", "pin", "sheets", when="has_more_like_it"),
-        move("chosen", "pin", "recipient"),
+        *for_whom("chosen", "pin"),
         move("answered", "certificate", "sheets", when="has_more_like_it"),
-        move("answered", "certificate", "recipient"),
-        move("answered", "sheets", "recipient"),
-        move("answered", "recipient", "note", when="looked_enough"),
-        move("answered", "recipient", "note", when="lets_us_see", do="see", refused="note"),
-        move("answered", "recipient", "name", when="network_knows"),
-        move("answered", "recipient", "note"),
-        move("answered", "name", "note", when="named", do="ask_network", refused="note"),
-        move("answered", "name", "note"),
-        move("answered", "note", "member", when="seen"),
-        move("answered", "note", "theirs", when="is_theirs"),
-        move("answered", "note", "not_theirs", when="is_not_theirs"),
-        move("answered", "note", "unchecked"),
+        *for_whom("answered", "certificate"),
+        *for_whom("answered", "sheets"),
+        *recipient.MOVES,
+        move("answered", "note", "pack", when="may_pack"),
+        *packing.MOVES,
+        *[
+            row
+            for trigger, at in (("answered", "note"), ("nothing", "pack"), ("ready", "packed"), ("ready", "previewed"))
+            for row in (
+                move(trigger, at, "by_mail", when="is_email"),
+                move(trigger, at, "member", when="seen"),
+                move(trigger, at, "theirs", when="is_theirs"),
+                move(trigger, at, "not_theirs", when="is_not_theirs"),
+                move(trigger, at, "unchecked"),
+            )
+        ],
         move(
             "now", "unchecked", "not_theirs", when="is_not_theirs"
         ),  # the network was slow, and has answered meanwhile
@@ -101,33 +131,49 @@ class Gift(Holding):
             row
             for whose in WHOSE
             for row in (
+                move("now", whose, "confirm_packed", when="packed_with_note"),
+                move("now", whose, "confirm_packed_no_note", when="packed"),
                 move("now", whose, "confirm", when="with_note"),
                 move("now", whose, "confirm_no_note"),
                 move("later", whose, "day"),
-                move("other", whose, "recipient"),
+                *for_whom("other", whose),
             )
         ],
+        move("answered", "day", "confirm_day_packed", when="packed_with_note"),
+        move("answered", "day", "confirm_day_packed_no_note", when="packed"),
         move("answered", "day", "confirm_day", when="with_note"),
         move("answered", "day", "confirm_day_no_note"),
-        *[move("signed", sign, "given", do="give") for sign in ("confirm", "confirm_no_note")],
-        *[move("signed", sign, "planned", do="plan") for sign in ("confirm_day", "confirm_day_no_note")],
         *[
-            move("stopped", sign, "stopped")
-            for sign in ("confirm", "confirm_no_note", "confirm_day", "confirm_day_no_note")
+            row
+            for sign in NOW
+            for row in (
+                move("signed", sign, "given_untold", when="takes_no_texts", do="give"),
+                move("signed", sign, "given", do="give"),
+            )
         ],
+        *[
+            row
+            for sign in ON_A_DAY
+            for row in (
+                move("signed", sign, "planned_untold", when="takes_no_texts", do="plan"),
+                move("signed", sign, "planned", do="plan"),
+            )
+        ],
+        *[move("stopped", sign, "stopped") for sign in (*NOW, *ON_A_DAY)],
     ]
+    unfinished = "Your gift of {issuer} {amount} to {recipient} is not sent yet."
+    worth_saving = "recipient"
     holes = {
-        "recipient": Msisdn("+254712345678"),
-        "person": f"+254 712 345678 ({'W' * 40})",
-        "shown": "W" * 40,
-        "name": "W" * 40,
         "note": "\N{WRAPPED PRESENT}" * 80,
         "reference": "W" * 8,
+        "service_code": "*384*4438*999#",
         "issuer": "W" * 24,
         "amount": Money(900_000_050, "KES"),
         "worth": Money(100_000_050, "KES"),
         "most": 9,
         "day": datetime.fromisoformat("2026-11-30T23:59:00+00:00"),
+        **recipient.HOLES,
+        **packing.HOLES,
     }
 
     # Which, and how many ----------------------------------------------------------------------------------------------
@@ -148,56 +194,11 @@ class Gift(Holding):
     def amount(self) -> Money:
         return self.chosen.balance * self._count()
 
-    # For whom ---------------------------------------------------------------------------------------------------------
-    def a_phone(self, text: str) -> Msisdn:
-        number = parsing.msisdn(text, self.rules.country)
-        if number == self.phone:
-            raise Refusal("own_number")
-        for learned in ("shown", "name", "check"):  # of a number that was typed before
-            self.answers.pop(learned, None)
-        return number
-
-    def looked_enough(self) -> bool:
-        return not names.may_look(self.db, self._giver(), self._recipient())
-
-    def lets_us_see(self) -> bool:
-        return bool(names.shown(self.db, self._recipient()))
-
-    def see(self) -> None:
-        self.answers["shown"] = names.see(self.db, self._giver(), self._recipient())
-
-    def network_knows(self) -> bool:
-        return self.rules.name_checks
-
-    def a_name(self, text: str) -> str:
-        return "" if parsing.fold_digits(parsing.tidy(text)) == "0" else parsing.name(text)
-
-    def named(self) -> bool:
-        return bool(self.answers["name"])
-
-    def ask_network(self) -> None:
-        self.answers["check"] = names.ask(self.db, self._giver(), self._recipient(), str(self.answers["name"]))
-
-    def seen(self) -> bool:
-        return bool(self.answers.get("shown"))
-
-    def is_theirs(self) -> bool:
-        return self._network_says() == "match"
-
-    def is_not_theirs(self) -> bool:
-        return self._network_says() == "no_match"
-
-    def person(self) -> str:
-        """The number, and whose it is: a member who lets it be seen, or the person the network knows it to be."""
-        number = self._recipient().national(self.rules.country)
-        whose = self.answers.get("shown") or (self.is_theirs() and self.answers["name"])
-        return f"{number} ({whose})" if whose else number
-
     # When -------------------------------------------------------------------------------------------------------------
     def a_day(self, text: str) -> datetime:
         languages = dict.fromkeys((self._giver().language, "en"))
         day, month, year = read_day(text, languages)
-        zone = hours.zone_of(self._recipient(), self.rules.zone)
+        zone = hours.zone_of(self._to(), self.rules.zone)
         try:
             arrives = hours.arrival(hours.now(self.db), zone, day=day, month=month, year=year)
         except NoSuchDay as none:
@@ -211,6 +212,12 @@ class Gift(Holding):
 
     def with_note(self) -> bool:
         return bool(self.answers["note"])
+
+    def service_code(self) -> str:
+        return self.rules.service_code
+
+    def packed_with_note(self) -> bool:
+        return self.packed() and self.with_note()
 
     # Giving -----------------------------------------------------------------------------------------------------------
     def give(self) -> None:
@@ -230,24 +237,12 @@ class Gift(Holding):
             gift_id=self.id,
             giver=self._giver(),
             certificates=certificates,
-            recipient=self._recipient(),
+            recipient=self._to(),
             note=str(self.answers["note"]),
-            receipt=self.by_ussd(),
+            receipt=self.in_dialog(),
             sends_at=sends_at,
+            packed=self.pieces(),
         )
-
-    def _giver(self) -> Member:
-        assert self.member is not None, "only holders get here"
-        return self.member
-
-    def _recipient(self) -> Msisdn:
-        recipient = self.answers["recipient"]
-        assert isinstance(recipient, Msisdn), "a number was parsed"
-        return recipient
-
-    def _network_says(self) -> names.Known:
-        check = self.answers.get("check")
-        return names.known(self.db, int(str(check))) if check else "unknown"
 
     def _count(self) -> int:
         """How many sheets; what was said of another certificate, before going back, does not count."""

@@ -84,6 +84,8 @@ class Group(PartPaying):
         move("signed", "calling_off", "called_off", do="call_off"),
         move("stopped", "calling_off", "kept"),
     ]
+    unfinished = "Your part of {part} in a group gift is not paid yet."
+    worth_saving = "part"
     holes = {
         "issuer_name": "W" * 24,
         "worth": Money(100_000_000, "KES"),

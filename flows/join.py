@@ -20,7 +20,7 @@ class Join(Flow):
             "To buy you become a member. It is free and takes a minute.",
             options={"join": "Join now", "no": "Not now"},
         ),
-        Ask("name", "What is your name? The people you give to will see it.", parse=name, free=True),
+        Ask("name", "What is your name? The people you give to will see it.", parse=name, free=True, written=True),
         Choose("language", "Which language?", options=LANGUAGES),
         Detour("pin", flow="pin"),
         End("joined", "Welcome, {name}."),
@@ -31,7 +31,7 @@ class Join(Flow):
         move("join", "offer", "name"),
         move("no", "offer", "refused"),
         move("answered", "name", "language"),
-        *[move(language, "language", "pin", when="by_ussd", do="join") for language in LANGUAGES],
+        *[move(language, "language", "pin", when="in_dialog", do="join") for language in LANGUAGES],
         *[move(language, "language", "joined", do="join") for language in LANGUAGES],
         move("chosen", "pin", "joined"),
     ]

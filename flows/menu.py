@@ -6,8 +6,8 @@
 
 from bot.dialog import Choose, Flow, Go, Option, move
 from circulation import catalogue, gifting, wallet
+from circulation.email_address import Email
 from circulation.money import Money
-from circulation.msisdn import Msisdn
 
 SCREENS = ("welcome", "menu", "lost", "lost_bought", "lost_gave", "lost_used")
 PLACES = ("buy", "gift", "basket", "redeem", "claim", "store", "more", "language")
@@ -52,7 +52,7 @@ class Menu(Flow):
         "issuer": "W" * 24,
         "amount": Money(100_000_000, "KES"),
         "reference": "W" * 8,
-        "who": Msisdn("+254712345678"),
+        "who": Email("w" * 52 + "@example.org"),
     }
 
     def places(self) -> list[Option]:

@@ -67,7 +67,7 @@ class MoneyBack(Flow):
         Sign("confirm_bill", "Give back {what}? {amount} comes off your phone bill."),
         Sign("confirm_network", "Give back {what}? {amount} comes off the bill of your network."),
         Sign("confirm_card", "Give back {what}? {amount} goes to the card that paid for it."),
-        Sign("confirm_mobile", "Give back {what}? {amount} goes to the mobile money of this phone."),
+        Sign("confirm_mobile", "Give back {what}? {amount} goes to the mobile money of your phone."),
         Sign("confirm_bank", "Give back {what}? {amount} goes to the bank account that paid for it."),
         Sign("confirm_time", "Give {what} more time, to {day}?"),
         End("off_bill", "Done. {amount} is off your phone bill. Ref {reference}."),
@@ -83,7 +83,7 @@ class MoneyBack(Flow):
         End("extended", "Done. {what} can be used until {day}."),
         End(
             "call",
-            "{amount} is yours, and we cannot pay it to this phone. Please ask our call centre about {named}.",
+            "{amount} is yours, and we cannot pay it to your phone. Please ask our call centre about {named}.",
         ),
         End(
             "nothing",
@@ -105,6 +105,8 @@ class MoneyBack(Flow):
         move("signed", "confirm_time", "extended", do="extend"),
         *[move("stopped", screen, "stopped") for screen in AGREEMENTS],
     ]
+    unfinished = "What you began about {what} is not done yet."
+    worth_saving = "which"
     holes = {
         "what": "9 x " + "W" * 24,
         "amount": Money(900_000_050, "KES"),
@@ -173,7 +175,7 @@ class MoneyBack(Flow):
                 buyer=member,
                 purchase_id=item.id,
                 expected=item.amount,
-                receipt=self.by_ussd(),
+                receipt=self.in_dialog(),
             )
             return
         pay = expiry.refund if item.kind == "ended" else cash_out.cash_out
@@ -184,7 +186,7 @@ class MoneyBack(Flow):
             holder=member,
             certificate_id=int(item.id),
             expected=item.amount,
-            receipt=self.by_ussd(),
+            receipt=self.in_dialog(),
         )
 
     def extend(self) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from bot.dialog import Choose, Detour, End, Flow, Option, Sign, move
 from circulation import recalling
+from circulation.email_address import Email
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.recalling import Unanswered
@@ -32,7 +33,9 @@ class Recall(Flow):
     moves = [
         move("open", "start", "none", unless="there_is_one"),
         move("open", "start", "pin", when="pin_missing"),
+        move("open", "start", "confirm", when="chosen_before"),
         move("open", "start", "gift"),
+        move("chosen", "pin", "confirm", when="chosen_before"),
         move("chosen", "pin", "gift"),
         move("answered", "gift", "confirm"),
         move("signed", "confirm", "taken", do="recall", refused="gone"),
@@ -41,13 +44,17 @@ class Recall(Flow):
     holes = {
         "issuer": "W" * 24,
         "amount": Money(900_000_050, "KES"),
-        "recipient": Msisdn("+254712345678"),
+        "recipient": Email("w" * 52 + "@example.org"),
         "at": datetime.fromisoformat("2026-11-30T23:59:00+00:00"),
         "reference": "W" * 8,
     }
 
     def there_is_one(self) -> bool:
         return bool(self._unanswered)
+
+    def chosen_before(self) -> bool:
+        """Whether the gift was chosen on the way here, and still waits."""
+        return any(gift.id == self.answers.get("gift") for gift in self._unanswered)
 
     def gifts(self) -> list[Option]:
         """The gifts that wait, newest first; of those for a day to come, when that is."""
@@ -59,18 +66,20 @@ class Recall(Flow):
     def amount(self) -> Money:
         return self._chosen().amount
 
-    def recipient(self) -> Msisdn:
+    def recipient(self) -> Msisdn | Email:
         return self._chosen().recipient
 
     def recall(self) -> None:
         assert self.member is not None, "only givers get here"
         recalled = recalling.recall(
-            self.db, self.rules, gift_id=str(self.answers["gift"]), giver=self.member, receipt=self.by_ussd()
+            self.db, self.rules, gift_id=str(self.answers["gift"]), giver=self.member, receipt=self.in_dialog()
         )
         self.answers.update(issuer=recalled.issuer, amount=recalled.amount, reference=recalled.reference)
 
     def _line(self, gift: Unanswered) -> Option:
         holes: dict[str, Value] = {"issuer": gift.issuer, "amount": gift.amount, "recipient": gift.recipient}
+        if isinstance(gift.recipient, Email):
+            holes["recipient"] = gift.recipient.short()
         if gift.sends_at is None:
             return Option(gift.id, "{issuer} {amount} to {recipient}", holes)
         return Option(gift.id, "{issuer} {amount} to {recipient} on {at}", {**holes, "at": gift.sends_at})

@@ -102,7 +102,7 @@ class Redeem(Holding):
             holder=member,
             certificates=self._certificates(),
             limit=limit if isinstance(limit, Money) else None,
-            receipt=self.by_ussd(),
+            receipt=self.in_dialog(),
         )
         self.answers.update(code=code.code, until=code.until, most=code.limit)
 

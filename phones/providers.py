@@ -39,6 +39,8 @@ def blueprint(settings: Settings, airwaves: Airwaves, network: Network) -> Bluep
     """POST twilio/2010-04-01/Accounts/<sid>/Messages.json and africastalking/version1/messaging, under /phones."""
     providers = Blueprint("providers", __name__)
 
+    _lists(providers, settings)
+
     @providers.post("/twilio/2010-04-01/Accounts/<account>/Messages.json")
     def twilio_messages(account: str) -> ResponseReturnValue:
         to, body, callback = (request.form.get(name, "") for name in ("To", "Body", "StatusCallback"))
@@ -77,6 +79,18 @@ def blueprint(settings: Settings, airwaves: Airwaves, network: Network) -> Bluep
         return jsonify(SMSMessageData={"Message": summary, "Recipients": recipients}), 201
 
     return providers
+
+
+def _lists(providers: Blueprint, settings: Settings) -> None:
+    """GET the same addresses: lists of the texts to us. Our webhooks are never missed here, so nothing is found in them."""
+
+    @providers.get("/twilio/2010-04-01/Accounts/<account>/Messages.json")
+    def twilio_list(account: str) -> ResponseReturnValue:
+        return jsonify({"messages": [], "page": 0}) if _is_twilio_account(account, settings) else _twilio_refusal(20003)
+
+    @providers.get("/africastalking/version1/messaging")
+    def africastalking_list() -> ResponseReturnValue:
+        return jsonify({"SMSMessageData": {"Messages": []}})
 
 
 def _twilio_refusal_of(to: str, body: str, callback: str, public_base_url: str) -> int:

@@ -118,6 +118,7 @@ def plain_settings(servers: embedded.Servers, database_url: str) -> Settings:
         port=port,
         web_threads=16,
         payment_rails="phone_bill",
+        routes="",
         subscriber_api_base="",
     )
 

@@ -14,6 +14,7 @@ from bot.services import Services
 from circulation import books, catalogue, gifting, members, one_time_codes, sales
 from circulation.catalogue import Clerk
 from circulation.codes import damm
+from circulation.email_address import Email
 from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -136,7 +137,7 @@ class People:
         """One certificate bought by its holder; its id."""
         return self.certificates(holder, 1, prefix, amount_minor)[0]
 
-    def gift(self, giver: Member, certificate: int, recipient: Msisdn, note: str = "") -> str:
+    def gift(self, giver: Member, certificate: int, recipient: Msisdn | Email, note: str = "") -> str:
         """A gift that waits for its answer; its id."""
         gift_id = str(uuid4())
         with self.database.begin() as db:
@@ -153,7 +154,13 @@ class People:
         return gift_id
 
     def planned_gift(
-        self, giver: Member, certificates: list[int], recipient: Msisdn, ahead: str = "3 days", *, receipt: bool = False
+        self,
+        giver: Member,
+        certificates: list[int],
+        recipient: Msisdn | Email,
+        ahead: str = "3 days",
+        *,
+        receipt: bool = False,
     ) -> str:
         """A gift of these sheets that is to be sent so long from now ("3 days"), with the message "For school"; its id."""
         gift_id, sends_at = str(uuid4()), self.value("SELECT clock() + CAST(:ahead AS interval)", ahead=ahead)
@@ -237,4 +244,4 @@ _POSTINGS = """
     SELECT a.code, a.owner, p.amount_minor
     FROM journal_entry e JOIN posting p ON p.entry_id = e.id JOIN account a ON a.id = p.account_id
     WHERE e.operation_id = :operation ORDER BY p.id"""
-_TEXTS = "SELECT sentence, holes, provider, language, secret FROM outbox WHERE msisdn = :msisdn ORDER BY id"
+_TEXTS = "SELECT sentence, holes, provider, language, secret FROM outbox WHERE address = :msisdn ORDER BY id"

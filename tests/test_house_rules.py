@@ -11,8 +11,8 @@ import pytest
 from tests.transcript import FOLDER
 
 ROOT = Path(__file__).parent.parent
-PRODUCT = ("bot", "circulation", "flows", "payments", "phones", "storage", "webhooks")
-DOCUMENTED = ("bot", "circulation", "payments", "storage", "webhooks")
+PRODUCT = ("bot", "circulation", "contents", "flows", "payments", "phones", "storage", "webhooks")
+DOCUMENTED = ("bot", "circulation", "contents", "payments", "storage", "webhooks")
 CODE = {".py", ".sql", ".html", ".js", ".css"}
 TEXT = {*CODE, ".md", ".txt", ".toml", ".po", ".svg", ".yml", ".yaml", ""}
 NOT_OURS = {"var", "node_modules", "__pycache__"}

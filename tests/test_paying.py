@@ -117,7 +117,7 @@ def test_the_phone_bill_pays_at_once(phone: Locator) -> None:
 )
 def test_mobile_money_asks_on_the_phone_and_is_paid_there(way: str, asker: str, number: str, page: Page) -> None:
     phone = _with_number(page, number)
-    _orders(phone, way, f"paid by {way} on this phone", f"answer {way}'s question")
+    _orders(phone, way, f"paid by {way} on your phone", f"answer {way}'s question")
     question = phone.get_by_role("alertdialog", name=asker)
     expect(question).to_contain_text("510", timeout=SLOWEST)
     if os.environ.get(PICTURE) and way == "M-Pesa":
@@ -177,7 +177,7 @@ def test_a_network_that_sends_a_code_bills_once_the_code_is_passed_on(page: Page
 
 @in_a_browser
 def test_who_declines_is_told_so_and_gets_nothing(phone: Locator) -> None:
-    _orders(phone, "M-Pesa", "paid by M-Pesa on this phone", "answer M-Pesa's question")
+    _orders(phone, "M-Pesa", "paid by M-Pesa on your phone", "answer M-Pesa's question")
     phone.get_by_role("button", name="Decline").click(timeout=SLOWEST)
     read(phone)
     expect(_newest(phone)).to_contain_text("was cancelled. Nothing was bought", timeout=SLOWEST)

@@ -16,10 +16,12 @@ import pytest
 from bot.config import Settings
 from bot.services import Services
 from payments.fakes.server import FakeRails
+from tests.fakes.mail import FakeMailServer
 from tests.fakes.providers import FakeProviders
 from tests.fakes.subscribers import FakeSubscribers
+from tests.mailbox import by_mail
 from tests.paying import settings_for
-from tests.transcript import EVERY_WAY, FOLDER, NAMES_ARE_KNOWN, BadTranscript, Player
+from tests.transcript import EMAIL, EVERY_FORM, EVERY_WAY, FOLDER, NAMES_ARE_KNOWN, BadTranscript, Player
 
 
 @pytest.fixture
@@ -33,8 +35,24 @@ def rails(path: Path) -> Iterator[FakeRails | None]:
 
 
 @pytest.fixture
-def settings(settings_with_providers: Settings, rails: FakeRails | None) -> Settings:
-    return settings_for(settings_with_providers, rails) if rails else settings_with_providers
+def mail(path: Path) -> Iterator[FakeMailServer | None]:
+    """The mail server, for a conversation in which mail is sent."""
+    if EMAIL not in path.read_text("utf-8").splitlines():
+        yield None
+        return
+    with FakeMailServer() as mail:
+        yield mail
+
+
+@pytest.fixture
+def settings(
+    settings_with_providers: Settings, rails: FakeRails | None, mail: FakeMailServer | None, path: Path
+) -> Settings:
+    routes = "sms,mms,voice + twilio" if EVERY_FORM in path.read_text("utf-8").splitlines() else ""
+    with_calls = settings_with_providers.model_copy(update={"voice": "twilio", "routes": routes})
+    if mail:
+        with_calls = with_calls.model_copy(update=by_mail(mail.url))
+    return settings_for(with_calls, rails) if rails else with_calls
 
 
 @pytest.fixture
@@ -67,10 +85,11 @@ def test_the_conversation_goes_as_written(
     providers: FakeProviders,
     rails: FakeRails | None,
     network: FakeSubscribers | None,
+    mail: FakeMailServer | None,
     request: pytest.FixtureRequest,
 ) -> None:
     written = path.read_text("utf-8")
-    player = Player(services, live, providers, rails, network)
+    player = Player(services, live, providers, rails, network, mail)
 
     try:
         played = player.play(written)

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 def provider_blueprint(name: str) -> Blueprint:
     """A blueprint whose doors take no long bodies, answer forgeries with a constant 403 and unusable requests with 400."""
-    doors = Blueprint(name, __name__)
+    doors = Blueprint(name, __name__, template_folder="templates")
     doors.before_request(_refuse_long_bodies)
     doors.register_error_handler(Forged, forbidden)
     doors.register_error_handler(Malformed, _unusable)

@@ -7,13 +7,20 @@ from flask import Blueprint, Response, request
 
 from bot.channels.africastalking import AfricasTalking, render
 from bot.messages import Inbound, Reply, Unavailable
+from circulation.msisdn import Msisdn
 from webhooks import plain, provider_blueprint
 
 log = structlog.get_logger(__name__)
 
 
-def blueprint(africastalking: AfricasTalking, take_turn: Callable[[Inbound], Reply]) -> Blueprint:
-    """The USSD doors of Africa's Talking."""
+CUT = frozenset({"Incomplete", "Failed"})
+"""What the network calls a session that we did not end (Africa's Talking, USSD, end of session)."""
+
+
+def blueprint(
+    africastalking: AfricasTalking, take_turn: Callable[[Inbound], Reply], rescue: Callable[[Msisdn, str], None]
+) -> Blueprint:
+    """The USSD doors of Africa's Talking. `rescue(phone, session)` is told of every session that was cut off."""
     doors = provider_blueprint("ussd")
 
     @doors.post("/ussd/africastalking/<secret>")
@@ -31,6 +38,8 @@ def blueprint(africastalking: AfricasTalking, take_turn: Callable[[Inbound], Rep
     def end(secret: str) -> Response:
         ended = africastalking.ended(secret, request.form)
         log.info("ussd session ended", msisdn=str(ended.msisdn), status=ended.status)
+        if ended.status in CUT and ended.msisdn is not None:
+            rescue(ended.msisdn, ended.session)
         return plain("")
 
     return doors

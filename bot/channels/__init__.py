@@ -4,10 +4,12 @@ A provider's file turns its requests into `Inbound` and `Receipt`, and an `Outbo
 whether a request is genuine; it knows nothing of Flask, of the database or of conversations.
 """
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
 
-from bot.messages import Outbound, Sent
+from bot.messages import Inbound, Outbound, Sent
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
@@ -41,6 +43,43 @@ class Channel(Protocol):
 
     def send(self, message: Outbound) -> Sent:
         """Hand one text to the provider, within `SEND_SECONDS`. Raises SendFailed."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A provider that can be asked what it took."""
+
+    def look_up(self, message: Outbound, since: float) -> Sequence[Sent]:
+        """What this provider took of us since then (seconds since 1970) that may be this message: the same words to the same
+        phone, oldest first. Raises SendFailed when it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTo:
+    """Up to where a provider's list was read: until `at`, and to the message that it names `key`."""
+
+    at: datetime
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A message that a provider says it got for us. `inbound` is None for one that is not ours to answer."""
+
+    key: str
+    arrived: datetime
+    inbound: Inbound | None
+
+
+class Inbox(Protocol):
+    """A provider that lists what was sent to us."""
+
+    name: str
+    same_keys: bool
+    """Whether it is sure that the list names messages as the webhook does."""
+
+    def arrived(self, after: ReadTo) -> Sequence[Listed]:
+        """The messages to us after that, and perhaps some from before; oldest first. Raises SendFailed when it does not say."""
 
 
 class Form(Protocol):

@@ -8,40 +8,25 @@ import hashlib
 import hmac
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import requests
 
-from bot.channels import TIMEOUT, Forged, Form, Malformed, wait_asked_for
+from bot.channels import TIMEOUT, Forged, Form, Listed, Malformed, ReadTo, wait_asked_for
 from bot.config import Settings
 from bot.messages import Inbound, Outbound, Receipt, Reply, SendFailed, Sent
 from bot.parsing import tidy
+from circulation.delivery_codes import AFRICASTALKING, when_refused
 from circulation.msisdn import Msisdn, from_provider
 
 NAME = "africastalking"
-Policy = Literal["later", "unknown", "never", "alarm"]
 
+MOST_PAGES = 20
+"""Pages of its list read at once; the next time goes on from there."""
 TAKEN = frozenset({100, 101, 102})  # Processed, Sent, Queued
-
-# The other codes of a recipient in the answer to a send. An unknown one is tried again, as at Twilio.
-POLICIES: Mapping[int, Policy] = {
-    401: "alarm",  # RiskHold
-    402: "alarm",  # InvalidSenderId
-    403: "never",  # InvalidPhoneNumber
-    404: "never",  # UnsupportedNumberType
-    405: "alarm",  # InsufficientBalance
-    406: "never",  # UserInBlacklist
-    407: "later",  # CouldNotRoute
-    409: "never",  # DoNotDisturbRejection
-    500: "later",  # InternalServerError
-    501: "later",  # GatewayError
-    502: "later",  # RejectedByGateway
-}
-
-# A send refused as a whole names no recipient, only one of these words.
-REFUSED: Mapping[str, Policy] = {"InvalidSenderId": "alarm", "InsufficientBalance": "alarm"}
 
 # Statuses of delivery reports. Those not named here tell us nothing new.
 STATES: Mapping[str, Literal["sent", "delivered", "undelivered", "failed"]] = {
@@ -72,6 +57,8 @@ class AfricasTalking:
     """The Africa's Talking application that the settings name. Safe to use from several threads."""
 
     name = NAME
+    # Its documentation shows short numbers in the list and other ids in the webhook, and does not say that they are the same.
+    same_keys = False
 
     def __init__(self, settings: Settings) -> None:
         self._username = settings.africastalking_username
@@ -111,6 +98,11 @@ class AfricasTalking:
         msisdn = from_provider(form.get("from", ""))
         return None if msisdn is None else Inbound(NAME, "sms", key, msisdn, tidy(form.get("text", "")))
 
+    def opted_out(self, secret: str, form: Form) -> Msisdn | None:
+        """Who told the network that they take no more texts from us; None when it is no phone. Raises Forged."""
+        self._verify(secret)
+        return from_provider(form.get("phoneNumber", ""))
+
     def delivery(self, secret: str, form: Form) -> Receipt | None:
         """What a delivery report says of a message, or None when it says nothing new. Raises Forged, Malformed."""
         self._verify(secret)
@@ -132,9 +124,31 @@ class AfricasTalking:
         except requests.RequestException as error:
             raise SendFailed("unknown", type(error).__name__) from None
         if not answer.ok or answer.is_redirect:
-            policy: Policy = "alarm" if answer.status_code in {401, 403} else "later"
-            raise SendFailed(policy, f"http_{answer.status_code}", wait_asked_for(answer.headers.get("Retry-After")))
+            raise _refusal(f"http_{answer.status_code}", wait_asked_for(answer.headers.get("Retry-After")))
         return _taken(answer)
+
+    def arrived(self, after: ReadTo) -> Sequence[Listed]:
+        """The texts to us after the one of that name, oldest first. Raises SendFailed when it does not say."""
+        found: list[Listed] = []
+        number = after.key or "0"
+        for _ in range(MOST_PAGES):
+            page = _messages(self._list(number), after.at)
+            found += page
+            if not page:
+                break
+            number = page[-1].key
+        return found
+
+    def _list(self, number: str) -> requests.Response:
+        """The page of its list after the text of this number. Raises SendFailed."""
+        query = {"username": self._username, "lastReceivedId": number}
+        try:
+            answer = self._session().get(self._send_url, params=query, timeout=TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            raise SendFailed("later", type(error).__name__) from None
+        if not answer.ok or answer.is_redirect:
+            raise _refusal(f"http_{answer.status_code}")
+        return answer
 
     def _verify(self, secret: str) -> None:
         # as bytes: compare_digest refuses non-ASCII text, and a path may hold anything
@@ -162,14 +176,38 @@ def _taken(answer: requests.Response) -> Sent:
         data: Any = answer.json()["SMSMessageData"]
         recipients, word = data["Recipients"], str(data.get("Message", ""))
         if not recipients:
-            raise SendFailed(REFUSED.get(word, "later"), word if word in REFUSED else "refused")
+            raise _refusal(word if word in AFRICASTALKING else "refused")
         code, message_id = (int(recipients[0]["statusCode"]), str(recipients[0].get("messageId")))
     except (ValueError, TypeError, KeyError, AttributeError, LookupError):
         raise SendFailed("unknown", "unreadable") from None
     if code not in TAKEN:
-        raise SendFailed(POLICIES.get(code, "later"), str(code))
+        raise _refusal(str(code))
     named = message_id != "None" and _IDENTITY.fullmatch(message_id)
     return Sent(message_id if named else "")
+
+
+def _messages(answer: requests.Response, since: datetime) -> list[Listed]:
+    """A page of its list. Raises SendFailed when it cannot be read."""
+    try:
+        entries = answer.json()["SMSMessageData"]["Messages"]
+        return [_listed(str(entry["id"]), entry, since) for entry in entries if _IDENTITY.fullmatch(str(entry["id"]))]
+    except (ValueError, TypeError, KeyError, AttributeError, LookupError):
+        raise SendFailed("later", "unreadable") from None
+
+
+def _listed(key: str, entry: Mapping[str, Any], since: datetime) -> Listed:
+    sender = from_provider(str(entry.get("from", "")))
+    words = tidy(str(entry.get("text", "")))
+    try:
+        at = datetime.fromisoformat(str(entry.get("date", "")))
+    except ValueError:
+        at = since
+    inbound = None if sender is None else Inbound(NAME, "sms", key, sender, words)
+    return Listed(key, at if at.tzinfo else at.replace(tzinfo=UTC), inbound)
+
+
+def _refusal(code: str, retry_after: float = 0) -> SendFailed:
+    return SendFailed(when_refused(NAME, code), code, retry_after)
 
 
 def _identity(form: Form, field: str, *, accept: bool = False) -> str:

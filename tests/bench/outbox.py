@@ -17,14 +17,14 @@ from tests.bench.site import Site
 BATCH = 100
 WORKERS = 2
 _BARE = """
-    CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, provider text, msisdn text, language text,
+    CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, provider text, address text, language text,
                        sentence text, holes jsonb, state text NOT NULL DEFAULT 'queued', provider_id text,
                        due_at timestamptz NOT NULL DEFAULT now());
     CREATE INDEX bare_due ON bare (due_at, id) WHERE state = 'queued'
 """
 _FILL = """
     TRUNCATE {table};
-    INSERT INTO {table} (provider, msisdn, language, sentence, holes)
+    INSERT INTO {table} (provider, address, language, sentence, holes)
     SELECT 'twilio', '+254712' || n, 'en', 'Ref {{reference}}: {{issuer}} {{amount}} was offered to {{recipient}}.',
            '{{"issuer": "Naivas", "amount": {{"money": [50000, "KES"]}}, "reference": "7KQ4MXW2"}}'
     FROM generate_series(100000, 99999 + {rows}) n;
@@ -33,7 +33,7 @@ _FILL = """
 _CLAIM_BARE = """
     UPDATE bare SET state = 'claimed' WHERE id IN (
         SELECT id FROM bare WHERE state = 'queued' AND due_at <= now() ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED
-    ) RETURNING id, provider, msisdn, language, sentence, holes
+    ) RETURNING id, provider, address, language, sentence, holes
 """
 _MARK_BARE = """
     UPDATE bare SET state = 'sent', provider_id = m.provider_id
@@ -90,7 +90,7 @@ def _drain(_: int) -> int:
     total = 0
     while True:
         with _database.begin() as db:
-            claimed = outbox.claim(db, batch=BATCH, lease_seconds=60)
+            claimed = outbox.claim(db, providers=["twilio"], batch=BATCH, lease_seconds=60)
         if not claimed:
             return total
         with _database.begin() as db:

@@ -101,6 +101,21 @@ def test_secrets_do_not_show_when_settings_are_printed(environment: pytest.Monke
         assert REAL[name] not in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("KANNEL_URL", "http://10.0.0.5:13013/cgi-bin/sendsms", "KANNEL_PASSWORD, KANNEL_SECRET"),
+        ("SMPP_HOST", "10.0.0.6", "SMPP_PASSWORD"),
+    ],
+)
+def test_a_gateway_that_is_named_needs_its_secrets(
+    environment: pytest.MonkeyPatch, name: str, value: str, needed: str
+) -> None:
+    set_all(environment, REAL | {name: value})
+    with pytest.raises(SettingsRefused, match=f"Production needs these settings: {needed}"):
+        Settings.load()
+
+
 def test_development_needs_nothing(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GIFTLINE_MODE", "development")
     environment.setenv("PORT", "8123")

@@ -11,7 +11,7 @@ from babel.numbers import format_currency
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.fitting import SMS, USSD, Budget, encoding, pages, plain, segments, units
+from bot.fitting import SMS, USSD, Budget, encoding, pages, parts, plain, segments, units
 
 GSM7 = smsutil.GSM_EXT_CHARSET + "".join(chr(code) for code in range(0x3B1) if smsutil.is_valid_gsm(chr(code)))
 GSM7 = GSM7.replace("\x1b", "")  # the escape itself is no character
@@ -218,3 +218,12 @@ def test_work_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
         return calls
 
     assert effort(32_000) < 10 * effort(4_000)
+
+
+@given(st.text(alphabet=st.sampled_from("ab€[é🎁ش"), max_size=800))
+def test_the_parts_of_a_text_are_the_text_and_each_fits_one_sms(text: str) -> None:
+    cut = parts(text)
+    assert "".join(cut) == text
+    gsm7 = encoding(text) == "gsm7"
+    sizes = [units(part) if gsm7 else len(part.encode("utf-16-be")) // 2 for part in cut]
+    assert len(cut) == 1 or max(sizes) <= (153 if gsm7 else 67)

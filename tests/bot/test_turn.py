@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
 from bot.app import build_services
+from bot.loop_guard import MOST_IDLE
 from bot.messages import Inbound, Reply, Unavailable
 from bot.services import Services
 from bot.turn import FAULT, NOTHING_DONE, TRIES, take_turn
@@ -109,7 +110,7 @@ def busy(services: Services, times: int, sqlstate: str = "40001") -> None:
 def test_a_fault_while_dialling_is_admitted_and_undone_and_the_place_is_kept(phone: Phone) -> None:
     shown = phone.dial(*BUY)
     with broken(phone.services, "INSERT INTO certificate"), capture_logs() as logs:
-        assert phone.answer(PIN) == Reply(FAULT)
+        assert phone.answer(PIN) == Reply(FAULT, language="en")
     assert phone.bought() == 0 and phone.people.books_in_order()
     (fault,) = [entry for entry in logs if entry["event"] == "turn.fault"]
     assert fault["error"] == "RuntimeError" and "sales.py" in str(fault["at"])
@@ -122,11 +123,19 @@ def test_a_fault_while_dialling_is_admitted_and_undone_and_the_place_is_kept(pho
 def test_a_fault_in_answer_to_a_text_is_told_once_however_often_the_text_comes(phone: Phone) -> None:
     phone.text("BUY")
     with broken(phone.services, "FROM issuer i"):
-        assert phone.text("1", "SM1") == Reply(FAULT)
-        assert phone.text("1", "SM1") == Reply(FAULT)
-    assert phone.text("1", "SM1") == Reply(FAULT), "also when it would work by now"
+        assert phone.text("1", "SM1") == Reply(FAULT, language="en")
+        assert phone.text("1", "SM1") == Reply(FAULT, language="en")
+    assert phone.text("1", "SM1") == Reply(FAULT, language="en"), "also when it would work by now"
     assert phone.texts().count(FAULT) == 1
     assert "Whose" in phone.text("1").text, "the place was kept"
+
+
+def test_a_fault_is_told_so_often_and_no_more_to_one_who_repeats_everything(phone: Phone) -> None:
+    phone.text("BUY")
+    with broken(phone.services, "FROM issuer i"):
+        said = [phone.text("1").text for _ in range(MOST_IDLE + 2)]
+    assert [bool(text) for text in said] == [True] * MOST_IDLE + [False] * 2
+    assert phone.texts().count(FAULT) == MOST_IDLE
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])

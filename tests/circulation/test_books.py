@@ -228,7 +228,7 @@ TAMPERINGS = {
         AGAIN.format(code="2120", sign=">"),
     ],
     "gifts whose giver was told of another answer, or twice": [
-        "INSERT INTO outbox (provider, msisdn, sentence, holes) SELECT provider, msisdn, sentence, holes FROM outbox",
+        "INSERT INTO outbox (provider, address, sentence, holes) SELECT provider, address, sentence, holes FROM outbox",
         "UPDATE gift SET state = 'declined' WHERE state = 'accepted'",
     ],
     "trust assets short of debts, in minor units": [

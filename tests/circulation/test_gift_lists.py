@@ -22,6 +22,7 @@ from circulation.gift_lists import GiftList
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
+from circulation.routes import Routes
 from circulation.rules import Rules
 from payments.bank_transfer import BankTransfer
 from storage.database import Database
@@ -376,7 +377,22 @@ def test_recipients_are_told_in_their_language_by_whoever_carries_their_texts(co
     (told,) = company.people.texts(known.msisdn)
     assert (told.language, told.provider) == ("sw", "africastalking")
     (told,) = company.people.texts(stranger.phone)
-    assert (told.language, told.provider) == ("en", company.rules.sms_provider)
+    assert (told.language, told.provider) == ("en", "twilio")
+
+
+def test_a_phone_to_which_nothing_is_carried_holds_up_no_batch_and_stands_in_the_status(company: Company) -> None:
+    company.rules = replace(company.rules, routes=Routes.parse("sms +254710000 twilio", texts_by="twilio"))
+    company.chores = Chores(company.database, company.rules, conversation_seconds=60)
+    near, far = many(1)[0], replace(many(1)[0], line=3, phone=Msisdn("+254722000001"))
+    gift_list = company.paid([near, far])
+
+    assert company.issue() == 2
+
+    assert [(line["state"], line["reason"]) for line in company.status(gift_list)] == [
+        ("offered", ""),
+        ("offered", "not told: no route"),
+    ]
+    assert "{recipient}" not in " ".join(company.told())
 
 
 def test_answers_are_followed_line_by_line_and_what_is_not_taken_is_the_companys(company: Company) -> None:

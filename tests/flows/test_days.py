@@ -28,6 +28,7 @@ LANGUAGES = ("sw", "en")
         ("٢٤ ١٢", (24, 12, None)),
         ("२४/१२", (24, 12, None)),
         ("31 2", (31, 2, None)),
+        ("2412", (24, 12, None)),
     ],
 )
 def test_a_day_and_a_month_are_understood_however_they_are_parted(
@@ -37,7 +38,7 @@ def test_a_day_and_a_month_are_understood_however_they_are_parted(
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "24", "2412", "tomorrow", "24 De", "24 Foo", "24 12 1999", "24 12 26 1", "124 12", "-1 5"]
+    "typed", ["", "24", "124", "24122", "tomorrow", "24 De", "24 Foo", "24 12 1999", "24 12 26 1", "124 12", "-1 5"]
 )
 def test_anything_else_is_a_slip_that_says_how_to_type_it(typed: str) -> None:
     with pytest.raises(NotUnderstood) as slip:

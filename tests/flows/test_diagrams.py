@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bot.diagrams import page, write
 from bot.dialog import Ask, Detour, End, Flow, Go, Registry, move
-from flows import FLOWS
+from flows import EVERY
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "flows"
 
@@ -26,7 +26,7 @@ class Small(Flow):
 
 
 def test_what_stands_in_the_docs_is_what_the_code_draws(tmp_path: Path) -> None:
-    drawn = {path.name: path.read_text() for path in write(FLOWS, tmp_path)}
+    drawn = {path.name: path.read_text() for path in write(EVERY, tmp_path)}
     kept = {path.name: path.read_text() for path in DOCS.glob("*.md")}
     assert kept == drawn, "run bin/giftline diagrams"
 

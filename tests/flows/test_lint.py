@@ -9,7 +9,7 @@ from bot.catalogue import Catalogue
 from bot.dialog import Ask, Choose, Detour, End, Flow, Go, Move, Option, Registry, Secret, Sign, Step, move
 from bot.lint import Finding, lint
 from circulation.values import Value
-from flows import FLOWS
+from flows import CALLED, FLOWS
 
 OPTIONS = {"mild": "No {nothing} at all", "hot": "Hot"}
 
@@ -68,8 +68,9 @@ OPEN = move("open", "start", "one")
 ONE = End("one", "Done.")
 
 
-def test_the_product_has_no_finding(catalogue: Catalogue) -> None:
-    assert [str(finding) for finding in lint(FLOWS, catalogue)] == []
+@pytest.mark.parametrize("flows", [FLOWS, CALLED], ids=["all", "called"])
+def test_the_product_has_no_finding(flows: Registry, catalogue: Catalogue) -> None:
+    assert [str(finding) for finding in lint(flows, catalogue)] == []
 
 
 def test_a_small_sound_flow_has_no_finding(catalogue: Catalogue) -> None:
@@ -252,10 +253,48 @@ def test_a_question_without_words_is_found(catalogue: Catalogue) -> None:
     assert found(catalogue, flow) == [("here", "silent step")]
 
 
+def test_words_that_no_phone_key_can_give_are_found(catalogue: Catalogue) -> None:
+    def asking(*, zero: bool = False, written: bool = False) -> type[Flow]:
+        steps = [Ask("here", "Your name?", parse=str, free=True, zero=zero, written=written), ONE]
+        return made(steps, [move("open", "start", "here"), move("answered", "here", "one")])
+
+    assert found(catalogue, asking()) == [("here", "words only")]
+    assert found(catalogue, asking(zero=True)) == found(catalogue, asking(written=True)) == []
+
+
+def test_words_that_take_more_than_a_minute_to_say_are_found(catalogue: Catalogue) -> None:
+    flow = made([End("one", "{said}")], [OPEN], holes={"said": "A 1234 5678 " * 40})
+    assert ("one", "screen") in found(catalogue, flow)
+
+
 def test_an_end_without_words_is_found_where_a_conversation_may_end(catalogue: Catalogue) -> None:
     steps, moves = [End("one")], [OPEN]
     assert found(catalogue, made(steps, moves)) == []
     assert found(catalogue, made(steps, moves, keywords={"TASTE": "open"})) == [("one", "silent step")]
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "worth_saving", "rules"),
+    [
+        ("It is not done.", "", ["not worth saving"]),
+        ("", "kind", ["not worth saving"]),
+        ("It is not done.", "nobody", ["not worth saving"]),
+        ("{nobody} is not done.", "kind", ["unfilled hole", "no extreme"]),
+        ("{long} is not done.", "kind", ["text", "text"]),  # in each language
+        ("{kind} is not done.", "kind", []),
+    ],
+)
+def test_what_is_told_after_a_dropped_line_is_whole(
+    catalogue: Catalogue, unfinished: str, worth_saving: str, rules: list[str]
+) -> None:
+    flow = made(
+        [Choose("kind", "Which?", options="dynamic"), End("done", "Done.")],
+        [move("open", "start", "kind"), move("answered", "kind", "done"), move("other", "kind", "done")],
+        holes={"kind": "W" * 20, "long": "W" * 500},
+    )
+    flow.unfinished, flow.worth_saving = unfinished, worth_saving
+    flow.long = flow.said  # type: ignore[attr-defined]
+    assert [rule for place, rule in found(catalogue, flow) if place == "unfinished"] == rules
 
 
 @pytest.mark.parametrize("word", ["STOP", "START", "CANCEL", "YES"])

@@ -1,12 +1,14 @@
 """Every request that we make of a provider, recorded by a real HTTP server that answers as the provider would."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from uuid import uuid4
 
+from bot.channels import ReadTo
 from bot.channels.twilio import Twilio
 from bot.config import Settings
-from bot.messages import Outbound
+from bot.messages import Enclosed, Outbound
 from circulation.msisdn import Msisdn
 from payments.card import Card
 from payments.carrier_billing import CarrierBilling
@@ -112,11 +114,22 @@ def _carrier_calls(amount_minor: int, currency: str) -> list[tuple[Callable[[Car
 
 
 def text_requests() -> list[Request]:
-    """A text by Twilio, as its own client sends it."""
+    """A text, a call, an MMS and the lists of all that by Twilio, as its own client asks for them."""
     taken = {"sid": "SM" + "0a" * 16, "status": "queued", "num_segments": "1", "to": PHONE}
-    with Scripted(Line(201, taken)) as provider:
+    made = {"sid": "CA" + "0a" * 16, "status": "queued", "to": PHONE}
+    none = [Line(200, {kind: [], "page": 0}) for kind in ("messages", "calls", "messages")]
+    with Scripted(Line(201, taken), Line(201, made), Line(201, taken), *none) as provider:
         settings = Settings(giftline_mode="development", twilio_api_base=provider.url, twilio_account_sid=ACCOUNT)
-        Twilio(settings).send(Outbound(7, 1, "twilio", Msisdn(PHONE), "Habari, ça va? 1+1=2 & more"))
+        twilio = Twilio(settings)
+        twilio.send(Outbound(7, 1, "twilio", Msisdn(PHONE), "Habari, ça va? 1+1=2 & more"))
+        call = Outbound(8, 1, "twilio", Msisdn(PHONE), "", "voice")
+        twilio.send(call)
+        enclosed = tuple(Enclosed(kind, f"https://giftline.example/m/x/{kind}") for kind in ("card", "sound"))
+        mms = Outbound(9, 1, "twilio", Msisdn(PHONE), "Habari", "mms", enclosed)
+        twilio.send(mms)
+        twilio.look_up(mms, 0)
+        twilio.look_up(call, 0)
+        twilio.arrived(ReadTo(datetime(2026, 11, 20, 9, 30, tzinfo=UTC)))
         return _recorded(provider)
 
 

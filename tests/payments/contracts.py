@@ -1,7 +1,7 @@
 """Whether a request is one that a provider's OpenAPI description allows: path, parameters, and every key of the body.
 
-The descriptions in `contracts/` are short ones of our own, of what we ask and nothing else. With a provider's whole published
-description, the same requests are checked against that:
+The descriptions in `contracts/` hold what we ask and nothing else: Twilio's as published, the others written by hand after
+their source. With a provider's whole published description, the same requests are checked against that:
 
     python -m tests.payments.contracts stripe=<file.json> twilio=<file.json> carrier-billing=<file.json> ...
 """
@@ -121,7 +121,7 @@ class Contract:
             for place, item in enumerate(value):
                 yield from self._value(schema.get("items", {}), item, f"{name}[{place}]", written=written)
         else:
-            yield from _plain(schema, value, name)
+            yield from _plain(schema, int(value) if kind == "integer" and written else value, name)
 
     def _object(self, schema: Any, value: Any, name: str, *, written: bool) -> Iterator[str]:
         known, others = schema.get("properties", {}), schema.get("additionalProperties")
@@ -234,17 +234,25 @@ def _plain(schema: Any, value: Any, name: str) -> Iterator[str]:
     if "enum" in schema and value not in schema["enum"]:
         yield f"{name} is none of {schema['enum']}"
     if isinstance(value, str):
-        if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
-            yield f"{name} has a wrong length"
-        if "pattern" in schema and not re.search(schema["pattern"], value):
-            yield f"{name} is not of the form {schema['pattern']}"
-        if schema.get("format") == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)", value):
-            yield f"{name} is no date with a time and a zone"
+        yield from _words(schema, value, name)
     elif isinstance(value, int | Decimal) and not isinstance(value, bool):
         if value < Decimal(str(schema.get("minimum", value))):
             yield f"{name} is less than {schema['minimum']}"
+        if value > Decimal(str(schema.get("maximum", value))):
+            yield f"{name} is more than {schema['maximum']}"
         if "multipleOf" in schema and value % Decimal(str(schema["multipleOf"])):
             yield f"{name} is no multiple of {schema['multipleOf']}"
+
+
+def _words(schema: Any, value: str, name: str) -> Iterator[str]:
+    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+        yield f"{name} has a wrong length"
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        yield f"{name} is not of the form {schema['pattern']}"
+    if schema.get("format") == "uri" and not re.match(r"[a-z][a-z0-9+.-]*:", value):
+        yield f"{name} is no address"
+    if schema.get("format") == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)", value):
+        yield f"{name} is no date with a time and a zone"
 
 
 if __name__ == "__main__":

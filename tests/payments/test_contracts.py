@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -60,6 +60,42 @@ def test_whatever_may_charge_or_pay_has_a_key_so_that_it_does_so_once() -> None:
     ]
     assert len(posts) == 6
     assert len({request.headers["idempotency-key"] for request in posts}) == 6
+
+
+TEXT = {"To": "+254700000001", "From": "+15005550006", "Body": "Habari"}
+
+
+def twilio(method: str, query: str = "", **form: str) -> list[str]:
+    path = f"/2010-04-01/Accounts/AC{'0a' * 16}/Messages.json{query}"
+    body = urlencode({**TEXT, **form}).encode() if method == "POST" else b""
+    return Contract(described("twilio")).faults(Request(method, path, FORM, body))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"MediaUrls": "https://x/1"}, "form.MediaUrls is unknown"),
+        ({"MediaUrl": "card.jpg"}, "form.MediaUrl[0] is no address"),
+        ({"SendAsMms": "yes"}, "form.SendAsMms is no boolean"),
+        ({"StatusCallback": "/sms/twilio/status"}, "form.StatusCallback is no address"),
+    ],
+)
+def test_a_wrong_mms_is_seen(wrong: dict[str, str], fault: str) -> None:
+    assert twilio("POST") == []
+    assert twilio("POST", **wrong) == [fault]
+
+
+def test_a_wrong_list_is_seen() -> None:
+    assert twilio("GET", "?To=%2B15005550006&PageSize=1000&DateSent%3E=2026-11-20T00%3A00%3A00Z") == []
+    assert twilio("GET", "?PageSize=1001") == ["PageSize is more than 1000"]
+    assert twilio("GET", "?DateSent%3E=yesterday") == ["DateSent> is no date with a time and a zone"]
+    assert twilio("GET", "?Since=1") == ["unknown query parameter Since"]
+
+
+def test_each_picture_of_an_mms_is_a_field_of_its_own() -> None:
+    (mms,) = [request for request in requests_to("twilio") if b"MediaUrl" in request.body]
+    names = [name for name, _ in parse_qsl(mms.body.decode())]
+    assert names.count("MediaUrl") == 2, "a form explodes its lists, as the description says by saying nothing"
 
 
 def stripe(form: dict[str, str], path: str = "/v1/checkout/sessions", **changed: Any) -> list[str]:

@@ -1,8 +1,9 @@
 """The outbox: who holds a row may mark it, receipts only move it forward, and secrets do not stay."""
 
 import threading
+import time
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import cycle, permutations
 from typing import Any
 
 import pytest
@@ -25,8 +26,16 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def row(sentence: str = "Hello {name}.", *, phone: str = PHONE, secret: bool = False, provider: str = "twilio") -> Row:
-    return Row(provider, phone, "sw", sentence, {"name": "Asha \"' 🎁", "amount": {"money": [500, "KES"]}}, secret)
+def row(
+    sentence: str = "Hello {name}.",
+    *,
+    phone: str = PHONE,
+    secret: bool = False,
+    provider: str = "twilio",
+    form: str = "sms",
+) -> Row:
+    holes = {"name": "Asha \"' 🎁", "amount": {"money": [500, "KES"]}}
+    return Row(provider, phone, "sw", sentence, holes, secret, form)
 
 
 def put(database: Database, *rows: Row) -> None:
@@ -36,7 +45,9 @@ def put(database: Database, *rows: Row) -> None:
 
 def claim(database: Database, batch: int = 100, lease_seconds: float = 60) -> list[Claimed]:
     with database.begin() as db:
-        return outbox.claim(db, batch=batch, lease_seconds=lease_seconds)
+        return outbox.claim(
+            db, providers=["twilio", "africastalking", "somebody"], batch=batch, lease_seconds=lease_seconds
+        )
 
 
 def claimed_row(database: Database, **kind: Any) -> Claimed:
@@ -73,7 +84,7 @@ def test_what_is_put_is_claimed_in_the_same_order_and_unchanged(database: Databa
     assert [c.sentence for c in claimed] == [f"Sentence {n}: {{name}} :colon %s" for n in range(50)]
     assert [c.id for c in claimed] == sorted(c.id for c in claimed)
     first = claimed[0]
-    assert (first.provider, first.msisdn, first.language, first.attempt, first.again) == (
+    assert (first.provider, first.address, first.language, first.attempt, first.again) == (
         "twilio",
         PHONE,
         "sw",
@@ -93,7 +104,6 @@ def test_a_rolled_back_cause_leaves_nothing_to_send(database: Database) -> None:
 def test_a_claimed_row_is_not_claimed_again_while_its_lease_runs(database: Database) -> None:
     put(database, row(), row())
     assert len(claim(database, batch=1)) == 1
-    assert len(claim(database)) == 1
     assert claim(database) == []
 
 
@@ -110,7 +120,7 @@ def test_a_row_whose_lease_ended_is_no_longer_its_first_holders_to_mark(database
     (found,) = claim(database)
     with database.begin() as db:
         assert outbox.sent(db, [(lost.id, lost.attempt, "SM1")]) == 0
-        assert outbox.retry(db, [(lost.id, lost.attempt, 5, "x")]) == 0
+        assert outbox.retry(db, [(lost.id, lost.attempt, 5, "x", False)]) == 0
         assert outbox.release(db, [(lost.id, lost.attempt, 5)]) == 0
         assert outbox.failed(db, [(lost.id, lost.attempt, "x")]) == 0
     assert facts(database, lost.id).state == "claimed"
@@ -118,14 +128,17 @@ def test_a_row_whose_lease_ended_is_no_longer_its_first_holders_to_mark(database
 
 
 def test_four_workers_at_once_never_share_a_row(database: Database) -> None:
-    put(database, *(row() for _ in range(400)))
+    put(database, *(row(phone=f"+2547123456{n % 40:02}") for n in range(400)))
     taken: list[int] = []
     start = threading.Barrier(4)
 
     def work() -> None:
         start.wait()
-        while claimed := claim(database, batch=7):
+        while len(taken) < 400:
+            claimed = claim(database, batch=7)
             taken.extend(c.id for c in claimed)
+            with database.begin() as db:
+                outbox.sent(db, [(c.id, c.attempt, "") for c in claimed])
 
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
@@ -136,11 +149,38 @@ def test_four_workers_at_once_never_share_a_row(database: Database) -> None:
 
 
 def test_a_row_that_another_worker_is_just_claiming_is_passed_over(database: Database) -> None:
+    put(database, row("first"), row("to somebody else", phone="+254700000009"))
+    with database.begin() as db:
+        (first,) = outbox.claim(db, providers=["twilio"], batch=1, lease_seconds=60)
+        (second,) = claim(database)
+    assert (first.sentence, second.sentence) == ("first", "to somebody else")
+
+
+def test_a_later_text_is_not_taken_while_another_worker_takes_an_earlier_one(database: Database) -> None:
     put(database, row("first"), row("second"))
     with database.begin() as db:
-        (first,) = outbox.claim(db, batch=1, lease_seconds=60)
-        (second,) = claim(database)
-    assert (first.sentence, second.sentence) == ("first", "second")
+        assert len(outbox.claim(db, providers=["twilio"], batch=1, lease_seconds=60)) == 1
+        assert claim(database) == [], "the first is being claimed"
+    assert claim(database) == [], "the first is claimed, and not yet sent"
+    pass_time(database, 61)
+    (lost,) = claim(database)
+    assert lost.sentence == "first", "who had it is lost"
+    mark_sent(database, lost)
+    assert [c.sentence for c in claim(database)] == ["second"]
+
+
+def test_a_text_that_waits_to_be_tried_again_holds_up_none_that_is_filed_later(database: Database) -> None:
+    held_up = claimed_row(database)
+    with database.begin() as db:
+        outbox.retry(db, [(held_up.id, held_up.attempt, 3600, "99999", False)])
+    put(database, row("an answer"))
+    assert [c.sentence for c in claim(database)] == ["an answer"]
+
+
+def test_many_texts_of_one_phone_in_hand_do_not_stop_those_to_others(database: Database) -> None:
+    put(database, *(row(f"text {n}") for n in range(30)), row("to somebody else", phone="+254700000009"))
+    assert len(claim(database, batch=10)) == 10
+    assert [c.sentence for c in claim(database, batch=10)] == ["to somebody else"]
 
 
 def test_rows_are_marked_in_batches(database: Database) -> None:
@@ -155,7 +195,7 @@ def test_rows_are_marked_in_batches(database: Database) -> None:
 def test_a_row_to_be_tried_again_waits_as_long_as_it_was_told(database: Database) -> None:
     claimed = claimed_row(database)
     with database.begin() as db:
-        assert outbox.retry(db, [(claimed.id, claimed.attempt, 30.5, "429")]) == 1
+        assert outbox.retry(db, [(claimed.id, claimed.attempt, 30.5, "429", False)]) == 1
     assert facts(database, claimed.id).error_code == "429"
     assert claim(database) == []
     pass_time(database, 31)
@@ -198,19 +238,25 @@ def test_a_secret_does_not_stay_once_it_was_sent_or_cannot_be(database: Database
 def test_a_secret_stays_while_it_must_still_be_sent(database: Database) -> None:
     claimed = claimed_row(database, secret=True)
     with database.begin() as db:
-        outbox.retry(db, [(claimed.id, claimed.attempt, 0, "429")])
+        outbox.retry(db, [(claimed.id, claimed.attempt, 0, "429", False)])
     assert claim(database)[0].holes == row().holes
 
 
 @pytest.mark.parametrize("by_row", [True, False])
 def test_receipts_in_any_order_end_at_the_furthest(database: Database, by_row: bool) -> None:
-    for order in permutations(["sent", "undelivered", "delivered", "sent"]):
-        claimed = claimed_row(database)
-        name = f"SM{claimed.id}"
-        mark_sent(database, claimed, name)
-        for state in order:
-            report(database, state, number=claimed.id if by_row else 0, provider_id=name)
-        assert facts(database, claimed.id).state == "delivered"
+    forms = cycle(["sms", "mms", "voice", "email"])
+    for furthest, told in (
+        ("delivered", ["sent", "failed", "undelivered", "delivered"]),
+        ("undelivered", ["sent", "failed", "undelivered"]),
+    ):
+        for order in permutations(told):
+            claimed = claimed_row(database, form=next(forms))
+            name = f"SM{claimed.id}"
+            mark_sent(database, claimed, name)
+            for state in order:
+                report(database, state, number=claimed.id if by_row else 0, provider_id=name, code=state)
+            after = facts(database, claimed.id)
+            assert (after.state, after.error_code, after.ended_at is None) == (furthest, furthest, False)
 
 
 def test_a_receipt_never_takes_a_row_back(database: Database) -> None:
@@ -244,7 +290,7 @@ def test_a_receipt_that_comes_before_the_send_is_stored_is_not_lost(database: Da
 def test_a_receipt_settles_a_send_whose_answer_was_lost(database: Database) -> None:
     claimed = claimed_row(database)
     with database.begin() as db:
-        outbox.retry(db, [(claimed.id, claimed.attempt, 5, "ReadTimeout")])
+        outbox.retry(db, [(claimed.id, claimed.attempt, 5, "ReadTimeout", True)])
     assert report(database, "sent", number=claimed.id)
     pass_time(database, 100_000)
     assert claim(database) == [], "it has been sent; sending it again would be a second text"
@@ -253,7 +299,7 @@ def test_a_receipt_settles_a_send_whose_answer_was_lost(database: Database) -> N
 def test_bad_news_of_an_earlier_attempt_does_not_end_a_later_one(database: Database) -> None:
     first = claimed_row(database)
     with database.begin() as db:
-        outbox.retry(db, [(first.id, first.attempt, 0, "ReadTimeout")])
+        outbox.retry(db, [(first.id, first.attempt, 0, "ReadTimeout", True)])
     (second,) = claim(database)
     mark_sent(database, second, "SM2")
     assert not report(database, "failed", number=first.id, provider_id="SM1")
@@ -297,3 +343,35 @@ def test_a_text_that_got_no_name_is_sent_all_the_same(database: Database) -> Non
     assert mark_sent(database, claimed, "") == 1
     after = facts(database, claimed.id)
     assert (after.state, after.provider_id) == ("sent", None)
+
+
+def test_a_row_that_is_passed_on_belongs_to_the_next_provider(database: Database) -> None:
+    claimed = claimed_row(database)
+    with database.begin() as db:
+        assert outbox.pass_on(db, [(claimed.id, claimed.attempt, "africastalking")]) == 1
+        assert outbox.pass_on(db, [(claimed.id, claimed.attempt, "africastalking")]) == 0
+    assert not report(database, "delivered", number=claimed.id), "what the first one says of it no longer counts"
+    (again,) = claim(database)
+    assert (again.provider, again.passed, again.attempt) == ("africastalking", ["twilio"], 2)
+
+
+def test_what_may_have_been_sent_says_since_when(database: Database) -> None:
+    claimed = claimed_row(database)
+    with database.begin() as db:
+        outbox.retry(db, [(claimed.id, claimed.attempt, 0, "ReadTimeout", True)])
+    (first,) = claim(database)
+    with database.begin() as db:
+        outbox.retry(db, [(first.id, first.attempt, 0, "look_up", True)])
+    (second,) = claim(database)
+    assert first.asked_at is not None and second.asked_at == first.asked_at
+    with database.begin() as db:
+        outbox.retry(db, [(second.id, second.attempt, 0, "500", False)])
+    assert claim(database)[0].asked_at is None, "it was looked up, and was not there"
+
+
+def test_a_lost_workers_row_may_have_been_sent_since_it_was_claimed(database: Database) -> None:
+    before = time.time()
+    claimed_row(database)
+    pass_time(database, 61)
+    (again,) = claim(database)
+    assert again.asked_at is not None and before - 62 < again.asked_at < time.time() - 60

@@ -27,19 +27,23 @@ attempt_counter  RIuD     -        -        -
 balance          R        R        R        R
 bank_line        -        RIu      RIu      R
 bank_statement   -        RI       RI       R
+bearer_code      RI       -        -        -
 callback         RI       RD       R        R
 certificate      RIu      RIu      RIu      R
 charge           RIu      RIu      rIu      r
 clerk            R        -        Riu      r
 code_certificate RI       R        R        R
+content          R        R        RIu      -
 conversation     RIu      rD       -        -
 denomination     R        R        Riu      R
 dispute          R        RIu      R        R
 dispute_hold     R        RIu      R        R
 extension        RI       R        R        R
 gift             RIu      RIu      rI       r
+gift_content     RI       R        R        -
 gift_list        R        Ru       RIu      R
 gift_list_line   r        Ru       rI       r
+gift_redirect    RI       RI       -        -
 gift_sheet       RIu      RIu      RI       R
 group_gift       RIu      Ru       ru       r
 group_part       RIu      Ru       Ru       R
@@ -48,11 +52,15 @@ incident         RIu      RIu      RIu      R
 issuer           R        R        Riu      R
 journal_entry    R        R        R        R
 journal_seal     -        RI       -        R
+media            RIu      RID      RI       -
 member           Riu      riu      riu      r
 name_check       RI       RuD      -        -
 notice_given     -        -        -        R
-outbox           i        Riu      i        -
+opt_out          RID      RI       R        -
+outbox           ri       Riu      i        -
 payment          R        RIu      RIu      R
+payment_request  RIu      -        -        -
+poll_mark        RIu      -        -        -
 posting          R        R        R        R
 purchase         RIu      RIu      RIu      R
 receipt          -        R        -        -
@@ -62,7 +70,9 @@ redemption_part  RIu      Ru       R        R
 redemption_tombstone RI      R        R        R
 refund           RIu      RIu      RIu      R
 reminder         R        RIu      R        R
+rendition        R        R        RID      -
 seal_mark        -        Ru       -        -
+sending_tally    RIu      RIuD     RIu      -
 store            R        R        Riu      R
 store_payout     -        Ru       Riu      R
 store_return     RI       R        R        R
@@ -176,6 +186,7 @@ HIDDEN = [
         ("inbox", "reply", (Role.WORKER, Role.CONSOLE, Role.AUDITOR)),
         ("inbox", "key", (Role.WORKER, Role.CONSOLE, Role.AUDITOR)),
         ("outbox", "holes", (Role.WEB, Role.CONSOLE, Role.AUDITOR)),
+        ("bearer_code", "digest", (Role.WORKER, Role.CONSOLE, Role.AUDITOR)),
         ("outbox", "sentence", (Role.WEB, Role.CONSOLE, Role.AUDITOR)),
         ("attempt_counter", "subject", (Role.WORKER, Role.CONSOLE, Role.AUDITOR)),
         ("name_check", "name", (Role.CONSOLE, Role.AUDITOR)),
@@ -265,7 +276,7 @@ ACTS = [
     (Role.WORKER, "writes a conversation", "UPDATE conversation SET body = ''"),
     (Role.WORKER, "clears attempts", "DELETE FROM attempt_counter"),
     (Role.WORKER, "deletes a text", "DELETE FROM outbox"),
-    (Role.WORKER, "sends a text to somebody else", "UPDATE outbox SET msisdn = '+254700000000'"),
+    (Role.WORKER, "sends a text to somebody else", "UPDATE outbox SET address = '+254700000000'"),
     (Role.WORKER, "deletes a charge", "DELETE FROM charge"),
     (Role.WORKER, "changes what came in", "UPDATE payment SET amount_minor = 1"),
     (Role.WORKER, "changes what goes back", "UPDATE refund SET amount_minor = 1"),
@@ -303,7 +314,7 @@ ACTS = [
     (
         Role.AUDITOR,
         "files a text",
-        "INSERT INTO outbox (provider, msisdn, sentence) VALUES ('t', '+254700000000', 'x')",
+        "INSERT INTO outbox (provider, address, sentence) VALUES ('t', '+254700000000', 'x')",
     ),
     (Role.AUDITOR, "locks a row", "SELECT FROM certificate FOR SHARE"),
 ]

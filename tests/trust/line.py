@@ -29,7 +29,7 @@ AGREE = re.compile(r"\b([0-9]{4})\b")
 OPTION = re.compile(r"^([0-9]{1,2})\. (.*)", re.MULTILINE)
 """A numbered line of a screen: what to type, and what it says."""
 
-_TEXTS = text("SELECT id, language, sentence, holes FROM outbox WHERE msisdn = :msisdn AND id > :after ORDER BY id")
+_TEXTS = text("SELECT id, language, sentence, holes FROM outbox WHERE address = :msisdn AND id > :after ORDER BY id")
 _VALUE = text("""
     SELECT coalesce(sum(p.amount_minor), 0), count(*), (SELECT count(*) FROM gift), (SELECT count(*) FROM redemption),
            (SELECT count(*) FROM redemption_code)

@@ -29,7 +29,8 @@ CORPUS = [
     "１２３４", "०", "' OR 1=1 --", "'; DROP TABLE member; --", "{0.__class__}", "{code}", "{}", "{{7*7}}", "%n%s%x", "${7*7}",
     "<Response><Redirect>http://evil.example</Redirect></Response>", "]]>", "<!DOCTYPE x [<!ENTITY y 'z'>]>&y;",
     "\r\nSet-Cookie: a=b\r\n", "=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "<script>alert(1)</script>", "javascript:1",
-    "\x1b[2J", "stop.", "STOP it", "yes", "start", "unstop", "info", "ΑCCEPT", "ВUY", "GlFT", "O", "l", "1O", "١", "CHECK",
+    "\x1b[2J", "stop.", "START!", "STOP it",
+    "yes", "start", "unstop", "info", "ΑCCEPT", "ВUY", "GlFT", "O", "l", "1O", "١", "CHECK",
     "USE", "CHECK ' OR 1=1", "USE 1234 5678 9012 NaN", "USE " + "1" * 4_000, "BUY 1 2 3", "*", "#", "**", "1*2*3", "98", "𝟙",
 ]  # fmt: skip
 """What has broken others. None of it agrees to anything: `0`, a PIN and an agreement number are not in it."""

@@ -53,6 +53,8 @@ def in_redis(client: redis_client.Redis) -> str:
                 parts += [part for pair in client.hgetall(key).items() for part in pair]
             case b"string":
                 parts.append(client.get(key) or b"")
+            case b"zset":
+                parts += client.zrange(key, 0, -1)
             case kind:
                 raise AssertionError(f"the test does not know how to read a {kind!r}")
     return b"\n".join(parts).decode("latin-1")

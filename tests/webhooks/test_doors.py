@@ -19,6 +19,7 @@ from bot.channels.africastalking import AfricasTalking
 from bot.channels.twilio import Twilio
 from bot.config import DEVELOPMENT_SECRETS, Settings
 from bot.messages import Inbound, Receipt, Reply, Unavailable
+from circulation.msisdn import Msisdn
 from webhooks import health, sms, ussd
 
 PHONE = "+254712345678"
@@ -33,8 +34,9 @@ END = {"sessionId": "ATUid_1", "phoneNumber": PHONE, "status": "Success", "input
 
 SMS, SMS_STATUS = "/sms/twilio", "/sms/twilio/status?id=7"
 SMS_AT, SMS_DELIVERY = "/sms/africastalking/dev-secret", "/sms/africastalking/dev-secret/delivery"
+SMS_OPT_OUT = "/sms/africastalking/dev-secret/opt-out"
 USSD, USSD_END = "/ussd/africastalking/dev-secret", "/ussd/africastalking/dev-secret/end"
-DOORS = [SMS, SMS_STATUS, SMS_AT, SMS_DELIVERY, USSD, USSD_END]
+DOORS = [SMS, SMS_STATUS, SMS_AT, SMS_DELIVERY, SMS_OPT_OUT, USSD, USSD_END]
 
 
 class House:
@@ -43,14 +45,16 @@ class House:
     def __init__(self) -> None:
         self.turns: list[Inbound] = []
         self.receipts: list[Receipt] = []
+        self.opted_out: list[tuple[Msisdn, str]] = []
+        self.cut: list[tuple[Msisdn, str]] = []
         self.reply = Reply("Welcome", more=True)
         self.down = False
         self.checks: dict[str, Callable[[], None]] = {}
         settings = Settings(giftline_mode="development", public_base_url="https://gift.example/line")
         twilio, africastalking = Twilio(settings), AfricasTalking(settings)
         app = Flask("doors")
-        app.register_blueprint(sms.blueprint(twilio, africastalking, self.take_turn, self.record_receipt))
-        app.register_blueprint(ussd.blueprint(africastalking, self.take_turn))
+        app.register_blueprint(sms.blueprint(twilio, africastalking, self.take_turn, self.record_receipt, self.opt_out))
+        app.register_blueprint(ussd.blueprint(africastalking, self.take_turn, self.rescue))
         app.register_blueprint(health.blueprint(self.checks))
         self.client: FlaskClient = app.test_client()
 
@@ -59,6 +63,14 @@ class House:
             raise Unavailable("Sorry, nothing was charged.")
         self.turns.append(inbound)
         return self.reply
+
+    def opt_out(self, msisdn: Msisdn, provider: str) -> None:
+        if self.down:
+            raise Unavailable("Sorry, nothing was charged.")
+        self.opted_out.append((msisdn, provider))
+
+    def rescue(self, msisdn: Msisdn, session: str) -> None:
+        self.cut.append((msisdn, session))
 
     def record_receipt(self, receipt: Receipt) -> None:
         if self.down:
@@ -73,7 +85,7 @@ class House:
 
     @property
     def untouched(self) -> bool:
-        return not self.turns and not self.receipts
+        return not (self.turns or self.receipts or self.opted_out or self.cut)
 
 
 @pytest.fixture
@@ -102,6 +114,19 @@ def test_a_text_from_africas_talking_takes_a_turn(house: House) -> None:
 def test_a_delivery_report_is_recorded(house: House) -> None:
     assert house.post(SMS_DELIVERY, DELIVERY).status_code == 200
     assert house.receipts == [Receipt("africastalking", "ATXid_1", 0, "delivered")]
+
+
+def test_who_took_our_texts_off_at_africas_talking_is_recorded(house: House) -> None:
+    assert house.post(SMS_OPT_OUT, {"senderId": "22384", "phoneNumber": PHONE}).status_code == 200
+    assert house.opted_out == [(Msisdn(PHONE), "africastalking")]
+    assert house.post(SMS_OPT_OUT, {"senderId": "22384", "phoneNumber": "Safaricom"}).status_code == 200
+    assert len(house.opted_out) == 1
+
+
+@pytest.mark.parametrize(("status", "cut"), [("Incomplete", True), ("Failed", True), ("Success", False), ("", False)])
+def test_only_a_session_that_was_cut_off_is_rescued(house: House, status: str, cut: bool) -> None:
+    assert house.post(USSD_END, {**END, "status": status}).status_code == 200
+    assert house.cut == ([(Msisdn(PHONE), "ATUid_1")] if cut else [])
 
 
 def test_a_hop_is_answered_with_a_screen(house: House) -> None:
@@ -190,10 +215,26 @@ def test_a_signed_text_without_an_id_is_told_why(house: House) -> None:
 
 
 def test_a_text_that_must_not_be_answered_is_accepted_and_left(house: House) -> None:
-    for fields in (TEXT | {"Body": "STOP"}, TEXT | {"From": "22141"}, TEXT | {"OptOutType": "HELP"}):
+    for fields in (TEXT | {"From": "22141"}, TEXT | {"From": "GIFTLINE"}, TEXT | {"OptOutType": "HELP"}):
         answer = house.post(SMS, fields)
         assert (answer.status_code, answer.text) == (200, "<Response/>")
     assert house.untouched
+
+
+@pytest.mark.parametrize(
+    ("fields", "wish"),
+    [
+        ({"Body": " Stop "}, "stop"),
+        ({"Body": "yes"}, "start"),
+        ({"Body": "ACHA", "OptOutType": "STOP"}, "stop"),
+        ({"Body": "NDIO", "OptOutType": "START"}, "start"),
+        ({"Body": "Stop!"}, ""),  # Twilio obeys single words alone: what else means a stop is for us to see
+        ({"Body": "1"}, ""),
+    ],
+)
+def test_what_twilio_obeys_by_itself_is_known(house: House, fields: dict[str, str], wish: str) -> None:
+    house.post(SMS, TEXT | fields)
+    assert [turn.wish for turn in house.turns] == [wish]
 
 
 def test_what_africas_talking_would_repeat_for_hours_is_accepted(house: House) -> None:

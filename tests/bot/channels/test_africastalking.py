@@ -1,14 +1,16 @@
 """Africa's Talking's file: what is believed, what is made of it, and what is done about each of its answers."""
 
+from datetime import UTC, datetime
+
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from bot.channels import Forged, Malformed
+from bot.channels import Forged, Malformed, ReadTo
 from bot.channels.africastalking import AfricasTalking, render
 from bot.config import Settings
 from bot.messages import Inbound, Outbound, Reply, SendFailed
 from circulation.msisdn import Msisdn
-from tests.fakes.providers import BROKEN, HANGS_UP, Answer, FakeProviders, africastalking_code, throttled
+from tests.fakes.providers import BROKEN, HANGS_UP, Answer, Arrived, FakeProviders, africastalking_code, throttled
 
 SECRET = "dev-secret"
 PHONE = "+254712345678"
@@ -157,7 +159,7 @@ def test_a_text_that_got_no_name_is_sent_all_the_same(providers: FakeProviders, 
     ("answer", "policy", "code"),
     [
         (africastalking_code(403), "never", "403"),
-        (africastalking_code(406), "never", "406"),
+        (africastalking_code(406), "opted_out", "406"),
         (africastalking_code(405), "alarm", "405"),
         (africastalking_code(501), "later", "501"),
         (africastalking_code(999), "later", "999"),
@@ -198,3 +200,24 @@ def test_an_answer_that_does_not_come_leaves_the_outcome_unknown(
     monkeypatch.setattr("bot.channels.africastalking.TIMEOUT", (2.0, 0.2))
     refused = refusal(providers, Answer(201, {}, after_seconds=1, taken=True))
     assert (refused.policy, refused.code) == ("unknown", "ReadTimeout")
+
+
+def test_texts_to_us_are_listed_after_the_last_one_that_was_read(providers: FakeProviders) -> None:
+    at = datetime.now(UTC)
+    for n in range(1, 51):
+        providers.arrived.append(Arrived("africastalking", str(n), PHONE, f"text {n}", at))
+    providers.arrived.append(Arrived("africastalking", "51", "MPESA", "You have received", at))
+    listed = africastalking(africastalking_api_base=providers.url).arrived(ReadTo(at, "5"))
+    assert [one.key for one in listed] == [str(n) for n in range(6, 52)]
+    assert listed[0].inbound == Inbound("africastalking", "sms", "6", Msisdn(PHONE), "text 6")
+    assert listed[0].arrived == at and listed[-1].inbound is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [BROKEN, HANGS_UP, throttled(5), Answer(200, "no json"), Answer(200, {"SMSMessageData": {"Messages": [1]}})],
+)
+def test_a_list_that_cannot_be_read_says_so(providers: FakeProviders, answer: Answer) -> None:
+    providers.will_answer(answer)
+    with pytest.raises(SendFailed):
+        africastalking(africastalking_api_base=providers.url).arrived(ReadTo(datetime.now(UTC)))

@@ -2,19 +2,21 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from bot.channels import Forged, Malformed
+from bot.channels import Forged, Malformed, ReadTo
 from bot.channels.twilio import Twilio
 from bot.config import Settings
-from bot.messages import Outbound, SendFailed
+from bot.messages import Enclosed, Inbound, Outbound, SendFailed
 from circulation.msisdn import Msisdn
-from tests.fakes.providers import ACCOUNT, BROKEN, HANGS_UP, Answer, FakeProviders, throttled, twilio_error
+from tests.fakes.providers import ACCOUNT, BROKEN, HANGS_UP, Answer, Arrived, FakeProviders, throttled, twilio_error
 
 PATH = "/sms/twilio"
 SID = "SM" + "0a" * 16
@@ -113,16 +115,18 @@ def test_what_is_no_phone_is_not_answered(sender: str) -> None:
 @pytest.mark.parametrize(
     "body", ["STOP", "stop", " Stop\n", "StopAll", "UNSUBSCRIBE", "cancel", "End", "QUIT", "revoke", "optout"]
 )
-def test_words_that_the_carrier_answers_are_left_to_it(body: str) -> None:
-    assert receive(text(Body=body)) is None
+def test_words_that_the_carrier_obeys_come_with_what_it_read_in_them(body: str) -> None:
+    assert receive(text(Body=body)).wish == "stop"
 
 
 def test_a_text_that_only_begins_with_such_a_word_is_ours() -> None:
-    assert receive(text(Body="stop it")).text == "stop it"
+    assert receive(text(Body="stop it")) == Inbound("twilio", "sms", SID, Msisdn(PHONE), "stop it")
 
 
-def test_what_advanced_opt_out_has_answered_is_left_alone() -> None:
-    assert receive(text(Body="arret", OptOutType="STOP")) is None
+def test_what_advanced_opt_out_has_answered_is_a_wish_without_words_or_left_alone() -> None:
+    stopped = receive(text(Body="arret", OptOutType="STOP"))
+    assert (stopped.wish, stopped.text) == ("stop", "")
+    assert receive(text(Body="aide", OptOutType="HELP")) is None
 
 
 def test_a_status_callback_becomes_a_receipt() -> None:
@@ -196,11 +200,13 @@ def test_senders_side_by_side_each_get_their_own_answer(providers: FakeProviders
     ("answer", "policy", "code"),
     [
         (twilio_error(21211), "never", "21211"),
-        (twilio_error(21610), "never", "21610"),
+        (twilio_error(21610), "opted_out", "21610"),
         (twilio_error(21408), "alarm", "21408"),
         (twilio_error(20003, 401), "alarm", "20003"),
         (Answer(403, "<html>"), "alarm", "403"),
-        (twilio_error(21611), "later", "21611"),
+        (twilio_error(21611), "slow", "21611"),
+        (throttled(5), "slow", "20429"),
+        (Answer(429, "slow down"), "slow", "429"),
         (twilio_error(99999), "later", "99999"),
         (BROKEN, "later", "500"),
         (Answer(503, "down"), "later", "503"),
@@ -208,7 +214,7 @@ def test_senders_side_by_side_each_get_their_own_answer(providers: FakeProviders
         (Answer(201, "not json"), "unknown", "unreadable"),
         (Answer(201, []), "unknown", "unreadable"),
         (Answer(201, {"sid": None}), "unknown", "unreadable"),
-        (Answer(400, {"type": "x", "title": "y", "status": 400, "code": 21610}), "never", "21610"),
+        (Answer(400, {"type": "x", "title": "y", "status": 400, "code": 21610}), "opted_out", "21610"),
         (HANGS_UP, "unknown", "ConnectionError"),
     ],
 )
@@ -250,3 +256,69 @@ def test_the_clients_own_log_tells_no_numbers(providers: FakeProviders, caplog: 
     with caplog.at_level(logging.INFO):
         channel(providers).send(outbound(words="secret words"))
     assert PHONE[4:] not in caplog.text and "secret words" not in caplog.text
+
+
+def with_media(*links: str) -> Outbound:
+    page = Enclosed("page", "https://giftline.example/g/page")
+    enclosed = (page, *(Enclosed("card", link) for link in links))
+    return Outbound(7, 1, "twilio", Msisdn(PHONE), "A gift", "mms", enclosed)
+
+
+def test_an_mms_names_each_picture_and_sound_and_at_most_ten(providers: FakeProviders) -> None:
+    links = [f"https://giftline.example/m/{n}/card.jpg" for n in range(12)]
+    channel(providers).send(with_media(*links))
+    (taken,) = providers.texts
+    assert taken.media == links[:10], "a page is no medium, and Twilio takes ten"
+    assert taken.text == "A gift"
+
+
+def test_an_mms_whose_media_are_all_gone_leaves_as_a_text(providers: FakeProviders) -> None:
+    channel(providers).send(with_media())
+    assert "MediaUrl" not in providers.texts[0].form
+
+
+def test_what_was_sent_is_found_by_phone_words_and_time(providers: FakeProviders) -> None:
+    twilio = channel(providers)
+    begun = time.time()
+    mine = twilio.send(outbound())
+    twilio.send(outbound(words="another"))
+    twilio.send(outbound(phone="+254712000000"))
+    again = twilio.send(outbound())
+    assert twilio.look_up(outbound(), begun) == [mine, again], "the oldest first"
+    assert twilio.look_up(outbound(), begun + 3600) == []
+
+
+def test_a_call_is_found_by_its_phone(providers: FakeProviders) -> None:
+    twilio = channel(providers)
+    call = Outbound(9, 1, "twilio", Msisdn(PHONE), "", "voice")
+    assert twilio.look_up(call, time.time()) == []
+    made = twilio.send(call)
+    assert twilio.look_up(call, time.time()) == [made]
+
+
+@pytest.mark.parametrize("answer", [BROKEN, HANGS_UP, Answer(200, "not json"), twilio_error(20003, 401)])
+def test_a_look_up_that_fails_says_so(providers: FakeProviders, answer: Answer) -> None:
+    providers.will_answer(answer, answer)
+    with pytest.raises(SendFailed):
+        channel(providers).look_up(outbound(), 0)
+
+
+def test_texts_to_us_are_listed_page_by_page_the_oldest_first(providers: FakeProviders) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    for n in range(50):
+        sid = f"SM{n:032x}"
+        providers.arrived.append(Arrived("twilio", sid, PHONE, f"text {n}", now - timedelta(minutes=50 - n)))
+    channel(providers).send(outbound())
+    listed = channel(providers).arrived(ReadTo(now - timedelta(minutes=45)))
+    assert [one.inbound.text for one in listed if one.inbound] == [f"text {n}" for n in range(5, 50)]
+    assert listed[0].key == f"SM{5:032x}" and listed[0].arrived == now - timedelta(minutes=45)
+    assert listed[0].inbound == Inbound("twilio", "sms", listed[0].key, Msisdn(PHONE), "text 5"), "as by the webhook"
+
+
+def test_in_the_list_a_stop_is_a_stop_and_a_short_code_is_nobody(providers: FakeProviders) -> None:
+    now = datetime.now(UTC)
+    providers.arrived.append(Arrived("twilio", f"SM{1:032x}", PHONE, "STOP", now))
+    providers.arrived.append(Arrived("twilio", f"SM{2:032x}", "22141", "Win a prize", now))
+    stop, prize = channel(providers).arrived(ReadTo(now - timedelta(minutes=1)))
+    assert stop.inbound is not None and stop.inbound.wish == "stop"
+    assert prize.inbound is None
