@@ -24,7 +24,7 @@ from circulation.stocking import DEMO, stock
 from storage.database import Database, driver_url, migrate
 from storage.roles import Role
 from tests.fakes.providers import FakeProviders
-from tests.people import BUSINESS, People
+from tests.people import BUSINESS, EVERYTHING, People
 
 hypothesis_settings.register_profile("house", deadline=None)
 hypothesis_settings.load_profile("house")
@@ -43,15 +43,6 @@ def servers() -> Iterator[embedded.Servers]:
         running = embedded.start(Path(folder), durable=False)
         yield running
         running.stop()
-
-
-EVERYTHING = f"""
-    DO $$ BEGIN CREATE ROLE {BUSINESS} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-    GRANT giftline_web, giftline_worker, giftline_console TO {BUSINESS};
-    GRANT ALL ON ALL TABLES IN SCHEMA public TO {BUSINESS};
-    REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON account, journal_entry, posting, balance FROM {BUSINESS};
-    GRANT {BUSINESS} TO CURRENT_USER"""
-"""A role of the tests alone, for what a test does itself: any verb, and any row but the ledger's."""
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +110,7 @@ def plain_settings(servers: embedded.Servers, database_url: str) -> Settings:
         web_threads=16,
         payment_rails="phone_bill",
         routes="",
+        smtp_url="",
         subscriber_api_base="",
     )
 

@@ -23,6 +23,7 @@ from circulation.stocking import DEMO, stock
 from storage.database import Database, migrate
 from storage.roles import Role
 from tests.bench.measure import Wrong
+from tests.people import EVERYTHING
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 30
@@ -53,7 +54,12 @@ class Site:
     def settings(self, port: int = 8000) -> Settings:
         """Development settings on these servers; everything else as it is by default."""
         return Settings(
-            giftline_mode="development", database_url=self.database_url, redis_url=self._servers.redis_url, port=port
+            giftline_mode="development",
+            database_url=self.database_url,
+            redis_url=self._servers.redis_url,
+            port=port,
+            routes="",
+            smtp_url="",
         )
 
     def next_number(self, people: int) -> int:
@@ -79,6 +85,7 @@ class Site:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self._servers.redis_url,
             "PORT": str(port),
+            "ROUTES": "",
         }
         process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment)
         try:
@@ -121,6 +128,8 @@ def opened() -> Iterator[Site]:
             with database.begin() as db:
                 stock(db, DEMO / "KE.toml")
             database.close()
+            with psycopg.connect(servers.database_url) as owner:
+                owner.execute(EVERYTHING)
             yield Site(servers, folder)
         finally:
             servers.stop()

@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from bot.app import build_services
 from bot.dialog import Flow
-from circulation import books
 from flows.buy import Buy
 from flows.help import Help
 from flows.menu import Menu
+from flows.more import PLACES, More
 from phones.handset import Network
 from tests.bench.ledger import CLIENTS, LedgerAlone
 from tests.bench.load import Hop, hop, play
@@ -30,8 +30,9 @@ def _screen(flow: type[Flow], step: str) -> str:
 
 
 HOME = _screen(Menu, "menu")
+MORE = _screen(More, "more")
 TOPICS = _screen(Help, "topics")
-READING = (("", HOME), ("5", TOPICS))
+READING = (("", HOME), ("5", MORE), (str(len(PLACES)), TOPICS))
 """Dialled before the clock starts: what a member types, and how the screens begin."""
 FIXED = (("1", _screen(Help, "buying")), ("0", TOPICS))
 FIXED_HOPS = 20
@@ -112,7 +113,7 @@ def gifts(site: Site, size: Size) -> list[Result]:
     with site.web("bot.web") as web:
         rounds = alternate(size, lambda: accepted(web), lambda: alone.by_pgbench(size.per_round))
     with services.database.begin() as db:
-        if db.execute(_ACCEPTED).scalar_one() != played or not books.read(db).in_order:
+        if db.execute(_ACCEPTED).scalar_one() != played or not people.books_in_order():
             raise Wrong("gifts were lost or doubled")
     services.database.close()
     what, against = "gift accepted by text, through HTTP", "post_entry alone, called by pgbench"

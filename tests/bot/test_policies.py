@@ -38,7 +38,13 @@ def shared(servers: embedded.Servers, template: str) -> Iterator[Post]:
 @pytest.fixture(scope="module")
 def rules(shared: Post, servers: embedded.Servers) -> Rules:
     """The rules of development."""
-    settings = Settings(giftline_mode="development", database_url=shared.database.url, redis_url=servers.redis_url)
+    settings = Settings(
+        giftline_mode="development",
+        database_url=shared.database.url,
+        redis_url=servers.redis_url,
+        routes="",
+        smtp_url="",
+    )
     return build_services(settings).talk.rules
 
 
