@@ -1,5 +1,5 @@
-"""`bin/dev`: the whole product on one machine: embedded servers, migrations, demo data, web, worker, and the providers that are
-paid. Ctrl-C ends all."""
+"""`bin/dev`: the whole product on one machine: embedded servers, migrations, demo data, web, worker, a mail server, and the
+providers that are paid. Ctrl-C ends all."""
 
 import os
 import socket
@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -16,22 +17,33 @@ from bot import servers
 from bot.cli_contents import load_shipped
 from bot.config import Settings
 from circulation.stocking import DEMO, StockRefused, stock
-from phones import rails
+from phones import mail_server, rails
 from storage.database import Database, migrate
 from storage.roles import Role
 
 READY_SECONDS = 30
+WORKER = "worker"
 
 
 def main() -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     os.environ.setdefault("GIFTLINE_MODE", "development")
     settings = Settings.load()
-    played = rails.played(settings)
-    _need_ports(settings.port, *([settings.port + 1] if played else []))
+    played = _played(settings)
+    _need_ports(settings.port, *played.values())
     with servers.in_use(settings) as addresses:
-        processes = {**_procfile(), **({"rails": f"{sys.executable} -m phones.rails"} if played else {})}
+        processes = _procfile(settings) | {name: f"{sys.executable} -m phones.{name}" for name in played}
         return _run(settings, processes, addresses.database_url, addresses.redis_url)
+
+
+def _played(settings: Settings) -> Mapping[str, int]:
+    """What plays the outside world beside the browser phones, and the port it needs."""
+    played = {}
+    if rails.played(settings):
+        played["rails"] = settings.port + 1
+    if mail_server.played(settings):
+        played["mail_server"] = settings.port + 2
+    return played
 
 
 def _need_ports(*ports: int) -> None:
@@ -42,6 +54,12 @@ def _need_ports(*ports: int) -> None:
         except OSError:
             needed = " and ".join(str(one) for one in ports)
             raise servers.CannotStart(f"port {port} is taken. It needs {needed}; choose another PORT.") from None
+
+
+def work_when_ready() -> None:
+    """Become the worker once the web server answers: the phones and the providers it speaks to are served there."""
+    _is_ready(f"http://127.0.0.1:{Settings.load().port}")
+    os.execv(sys.executable, [sys.executable, "-m", "bot.worker"])  # noqa: S606 - this very process, in its own words
 
 
 def _run(settings: Settings, processes: Mapping[str, str], database_url: str, redis_url: str) -> int:
@@ -56,12 +74,17 @@ def _run(settings: Settings, processes: Mapping[str, str], database_url: str, re
     return int(manager.returncode or 0)
 
 
-def _procfile() -> Mapping[str, str]:
-    """The processes of the Procfile that run for good, in this very Python."""
+def _procfile(settings: Settings) -> dict[str, str]:
+    """The processes of the Procfile that run for good, in this very Python.
+
+    The worker waits for the web server, and without an SMSC nothing speaks to it.
+    """
     lines = (Path(__file__).parent.parent / "Procfile").read_text().splitlines()
     processes = dict(line.split(": ", 1) for line in lines if ": " in line)
+    idle = {"release"} if settings.smpp_host else {"release", "smpp"}
+    commands = processes | {"worker": f"python -m bot.dev {WORKER}"}
     return {
-        name: command.replace("python", sys.executable, 1) for name, command in processes.items() if name != "release"
+        name: command.replace("python", sys.executable, 1) for name, command in commands.items() if name not in idle
     }
 
 
@@ -86,14 +109,7 @@ def _demo(database_url: str, country: str) -> list[str]:
 def _greet(settings: Settings, demo: list[str]) -> None:
     """Once the web server answers, say where everything is and what to try first."""
     home = f"http://127.0.0.1:{settings.port}"
-    for _ in range(READY_SECONDS * 10):
-        try:
-            if requests.get(f"{home}/health/ready", timeout=1).ok:
-                break
-        except requests.RequestException:
-            pass
-        time.sleep(0.1)
-    else:
+    if not _is_ready(home):
         print(f"Giftline did not answer at {home} within {READY_SECONDS} seconds; see above.", flush=True)
         return
     print("\n".join(["", *demo, "", f"Giftline is ready. Phones in your browser: {home}/phones"]), flush=True)
@@ -105,5 +121,17 @@ def _greet(settings: Settings, demo: list[str]) -> None:
     )
 
 
+def _is_ready(home: str) -> bool:
+    """Whether the web server answers, which is waited for."""
+    for _ in range(READY_SECONDS * 10):
+        with suppress(requests.RequestException):
+            if requests.get(f"{home}/health/ready", timeout=1).ok:
+                return True
+        time.sleep(0.1)
+    return False
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == [WORKER]:
+        work_when_ready()
     sys.exit(servers.or_say_why(main))

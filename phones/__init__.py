@@ -1,5 +1,5 @@
-"""The browser phones: feature phones and a till in a web page, the two providers that carry their texts, and those that are
-paid.
+"""The browser phones: feature phones and a till in a web page, the two providers that carry their texts and calls, the mail
+server, and those that are paid.
 
 Development only. What stands here is the outside world: it speaks to the product by the public webhooks and by nothing
 else, so that what a newcomer tries in the browser is what a customer's phone does.
@@ -11,8 +11,9 @@ import redis
 from flask import Blueprint
 
 from bot.config import Settings
-from phones import api, pages, providers
+from phones import africastalking_api, api, mailbox, media, pages, twilio_api
 from phones.airwaves import Airwaves
+from phones.calling import Calls
 from phones.handset import Network
 from phones.pages import Phone
 from phones.questions import Questions
@@ -36,11 +37,20 @@ def blueprint(settings: Settings, client: redis.Redis, cast: Sequence[Phone]) ->
     if not settings.development:
         raise ValueError("the browser phones are for development mode only")
     airwaves, network = Airwaves(client), Network(settings)
-    from phones import rails  # `python -m phones.rails` is a process of its own, and imports this package first
+    calls = Calls(settings, client, network)
+    from phones import mail_server, rails  # each is a process of its own as well, which imports this package first
 
     played = rails.played(settings)
-    phones = pages.blueprint(settings, cast, bank=f"{settings.fakes_url}/bank" if "bank" in played else "")
+    phones = pages.blueprint(
+        settings,
+        cast,
+        bank=f"{settings.fakes_url}/bank" if "bank" in played else "",
+        has_mail=mail_server.played(settings),
+    )
     questions = Questions(settings.fakes_url if played else "")
-    phones.register_blueprint(api.blueprint(settings, airwaves, network, questions))
-    phones.register_blueprint(providers.blueprint(settings, airwaves, network))
+    phones.register_blueprint(api.blueprint(settings, airwaves, network, calls, questions))
+    phones.register_blueprint(twilio_api.blueprint(settings, airwaves, network, calls))
+    phones.register_blueprint(africastalking_api.blueprint(settings, airwaves, network))
+    phones.register_blueprint(media.blueprint(airwaves))
+    phones.register_blueprint(mailbox.blueprint(airwaves))
     return phones

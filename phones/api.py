@@ -1,6 +1,6 @@
-"""What the page asks of the network: dial, answer, hang up, text, listen. JSON in, JSON out, 400 with a reason.
+"""What the page asks of the network: dial, answer, hang up, call, text, listen. JSON in, JSON out, 400 with a reason.
 
-New texts and questions reach the page by cheap short polls, not by long ones: a poll is one round trip to Redis and one to
+New texts, calls and questions reach the page by cheap short polls, not by long ones: a poll is one round trip to Redis and one to
 the providers that are played here, and holds a thread for some milliseconds, whereas every long poll or event stream would
 hold one of the 16 web threads for as long as a tab stays open, and those same threads must answer the webhooks that the
 phones call. Half a second is at once for a text.
@@ -20,6 +20,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from bot.config import Settings
 from phones.airwaves import Airwaves
+from phones.calling import Calls, OnPhone
 from phones.handset import Carrier, Handset, Network, NetworkFault, NoDialog, Screen
 from phones.questions import Answer, Questions
 
@@ -46,6 +47,10 @@ class _Dialled(_Caller):
 
 class _Answer(_Caller):
     text: str = Field(min_length=1, max_length=LONGEST_ANSWER)
+
+
+class _Pressed(_Caller):
+    keys: str = Field(pattern=r"^[0-9*#]{0,64}$")
 
 
 class _Written(_Caller):
@@ -75,10 +80,13 @@ _Request = TypeVar("_Request", bound=BaseModel)
 class Api:
     """The network as the page sees it. Every method reads the request's JSON and answers it."""
 
-    def __init__(self, settings: Settings, airwaves: Airwaves, network: Network, questions: Questions) -> None:
+    def __init__(
+        self, settings: Settings, airwaves: Airwaves, network: Network, calls: Calls, questions: Questions
+    ) -> None:
         self._settings = settings
         self._airwaves = airwaves
         self._network = network
+        self._calls = calls
         self._questions = questions
 
     def dial(self) -> ResponseReturnValue:
@@ -100,6 +108,25 @@ class Api:
         self._airwaves.remember(caller.msisdn, None)
         return jsonify({})
 
+    def call(self) -> ResponseReturnValue:
+        """{msisdn} -> {call}: the product is called. A call is {sid, msisdn, stage, text, one_key, fault}."""
+        return jsonify(call=asdict(self._calls.dial(_read(_Caller).msisdn)))
+
+    def pick_up(self) -> ResponseReturnValue:
+        """{msisdn} -> {call}, null when it rings no longer."""
+        caller = _read(_Caller)
+        return self._call(lambda: self._calls.pick_up(caller.msisdn))
+
+    def press(self) -> ResponseReturnValue:
+        """{msisdn, keys} -> {call}, null when there is none. Without keys nothing is pressed until the time is over."""
+        pressed = _read(_Pressed)
+        return self._call(lambda: self._calls.press(pressed.msisdn, pressed.keys))
+
+    def put_down(self) -> ResponseReturnValue:
+        """{msisdn} -> {}."""
+        self._calls.put_down(_read(_Caller).msisdn)
+        return jsonify({})
+
     def text(self) -> ResponseReturnValue:
         """{msisdn, carrier, body} -> {}, or {fault} when the product failed."""
         written = _read(_Written)
@@ -114,10 +141,13 @@ class Api:
         return jsonify(msisdn=_msisdn(_read(_Numbered).number, self._settings.country))
 
     def texts(self) -> ResponseReturnValue:
-        """{after: {msisdn: id of the last text seen, or "0"}} -> {texts, questions}, each oldest first."""
+        """{after: {msisdn: id of the last text seen, or "0"}} -> {texts, calls, questions}, each oldest first."""
         after = _read(_Listening).after
-        texts = [asdict(text) for text in self._airwaves.texts(after)]
-        return jsonify(texts=texts, questions=[asdict(question) for question in self._questions.waiting(after)])
+        return jsonify(
+            texts=[asdict(text) for text in self._airwaves.texts(after)],
+            calls=[asdict(call) for call in self._calls.on(after)],
+            questions=[asdict(question) for question in self._questions.waiting(after)],
+        )
 
     def question(self) -> ResponseReturnValue:
         """{question: its id, answer} -> {}, also when it no longer waits; {fault} when the provider failed."""
@@ -127,6 +157,12 @@ class Api:
         except NetworkFault as fault:
             return jsonify(fault=str(fault))
         return jsonify({})
+
+    def _call(self, turn: Callable[[], OnPhone]) -> ResponseReturnValue:
+        try:
+            return jsonify(call=asdict(turn()))
+        except NoDialog:
+            return jsonify(call=None)
 
     def _ussd(self, msisdn: str, turn: Callable[[Handset], Screen]) -> ResponseReturnValue:
         handset = self._network.handset(msisdn, dialog=self._airwaves.dialog(msisdn))
@@ -142,11 +178,13 @@ class Api:
         return jsonify(shown)
 
 
-def blueprint(settings: Settings, airwaves: Airwaves, network: Network, questions: Questions) -> Blueprint:
-    """POST api/{dial,answer,hang-up,text,number,texts,question}, under /phones."""
-    api, phones = Api(settings, airwaves, network, questions), Blueprint("api", __name__, url_prefix="/api")
-    verbs = (api.dial, api.answer, api.hang_up, api.text, api.number, api.texts, api.question)
-    for verb in verbs:
+def blueprint(
+    settings: Settings, airwaves: Airwaves, network: Network, calls: Calls, questions: Questions
+) -> Blueprint:
+    """POST api/{dial,answer,hang-up,call,pick-up,press,put-down,text,number,texts,question}, under /phones."""
+    api, phones = Api(settings, airwaves, network, calls, questions), Blueprint("api", __name__, url_prefix="/api")
+    dialogs, conversations = (api.dial, api.answer, api.hang_up), (api.call, api.pick_up, api.press, api.put_down)
+    for verb in (*dialogs, *conversations, api.text, api.number, api.texts, api.question):
         name = verb.__name__.replace("_", "-")
         phones.add_url_rule(f"/{name}", name, verb, methods=["POST"])
     phones.register_error_handler(HTTPException, _refused)

@@ -9,8 +9,8 @@ Field names: https://www.twilio.com/docs/voice/twiml#request-parameters and .../
 
 import xml.etree.ElementTree as ET  # what is read here comes from the product itself
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -90,6 +90,29 @@ class Call:
     def open(self) -> bool:
         """Whether keys are listened for."""
         return self._gather is not None
+
+    @property
+    def one_key(self) -> bool:
+        """Whether the next key is the whole answer; else the hash ends it."""
+        return self._gather is not None and self._gather.most == 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, from which `known` makes the same call in another process; but `repeat` knows nothing there."""
+        return {
+            "caller": self.caller,
+            "ours": self.ours,
+            "sid": self.sid,
+            "answered_by": self.answered_by,
+            "gather": asdict(self._gather) if self._gather else None,
+            "after": [ET.tostring(verb, encoding="unicode") for verb in self._after],
+        }
+
+    @classmethod
+    def known(cls, network: Network, plain: Mapping[str, Any]) -> Self:
+        """The call that `as_json` wrote down."""
+        gather = _Gather(**plain["gather"]) if plain["gather"] else None
+        after = [ET.fromstring(verb) for verb in plain["after"]]  # noqa: S314
+        return cls(network, plain["caller"], plain["ours"], plain["sid"], plain["answered_by"], gather, after)
 
     def _listening(self) -> _Gather:
         if self._gather is None:

@@ -29,9 +29,10 @@ class Phone:
     role: Literal["customer", "till"] = "customer"
 
 
-def blueprint(settings: Settings, cast: Sequence[Phone], bank: str = "") -> Blueprint:
+def blueprint(settings: Settings, cast: Sequence[Phone], bank: str = "", *, has_mail: bool = False) -> Blueprint:
     """GET /phones, and GET /phones/bank which leads to the page for transfers at `bank` (empty: there is none).
 
+    `has_mail`: mails end on this machine, and can be read here.
     The page's "first thing to try" needs a giver, a recipient and a till: raises ValueError when `cast` lacks one.
     """
     customers = [phone for phone in cast if phone.role == "customer"]
@@ -53,6 +54,8 @@ def blueprint(settings: Settings, cast: Sequence[Phone], bank: str = "") -> Blue
             till=till,
             limits={"text": LONGEST_TEXT, "answer": LONGEST_ANSWER},
             has_bank=bool(bank),
+            has_mail=has_mail,
+            service_number=settings.twilio_from.removeprefix("+") if settings.voice else "",
         )
 
     @phones.get("/bank")
@@ -67,6 +70,6 @@ def blueprint(settings: Settings, cast: Sequence[Phone], bank: str = "") -> Blue
 
 
 def _guard(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers["Cache-Control"] = "no-store" if response.is_json else "no-cache"
     return response

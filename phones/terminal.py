@@ -60,6 +60,10 @@ def _listen(base: str, msisdn: str, stop: threading.Event) -> None:
         last = _newest(base, msisdn, last, show=True)
 
 
+def _files(base: str, media: list[list[str]]) -> list[str]:
+    return [f"  {mime}: {base}/phones/media/{name}" for name, mime in media]
+
+
 def _newest(base: str, msisdn: str, last: str, *, show: bool) -> str:
     try:
         answer = requests.post(f"{base}/phones/api/texts", json={"after": {msisdn: last}}, timeout=5).json()
@@ -68,5 +72,6 @@ def _newest(base: str, msisdn: str, last: str, *, show: bool) -> str:
     for text in answer["texts"]:
         last = text["id"]
         if show:
-            print(f"\n[SMS from {text['sender']}] {text['body']}")
+            kind = "MMS" if text["media"] else "SMS"
+            print("\n".join([f"\n[{kind} from {text['sender']}] {text['body']}", *_files(base, text["media"])]))
     return last

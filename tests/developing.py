@@ -74,11 +74,11 @@ def developing(folder: Path) -> Iterator[Development]:
 
 
 def free_ports() -> int:
-    """A port that is free, and so is the one after it."""
+    """A port that is free, and so are the two after it."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as first, suppress(OSError):
             port = int(first.getsockname()[1])
-            with socket.create_server(("127.0.0.1", port + 1)):
+            with socket.create_server(("127.0.0.1", port + 1)), socket.create_server(("127.0.0.1", port + 2)):
                 return port
 
 

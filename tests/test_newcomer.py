@@ -80,8 +80,11 @@ def test_a_newcomer_buys_gives_accepts_gets_a_code_and_pays(development: Develop
         answers(amina, "7193", "Done")
         ok(amina)
 
+        read(baraka)
+        expect(baraka.get_by_role("img", name="Picture").first).to_have_js_property("naturalWidth", 640)
         texts(baraka, "1")
-        expect(baraka.locator("article.received").first).to_contain_text("It is yours")
+        yours = baraka.locator("article.received").filter(has_text="Soko Bora KES 500 is yours")
+        expect(yours.get_by_role("img", name="Picture")).to_have_count(2)  # the card and the barcode
         expect(amina.locator(".view")).to_contain_text("new message")
 
         dial(baraka, "Welcome to Giftline", leave=True)
@@ -105,5 +108,6 @@ def test_a_newcomer_buys_gives_accepts_gets_a_code_and_pays(development: Develop
         read(amina)
         expect(amina.locator("article.received").first).to_contain_text("was used")
         if os.environ.get(PICTURE):
+            yours.get_by_role("img").first.evaluate("picture => picture.scrollIntoView({ block: 'center' })")
             page.wait_for_timeout(2_000)  # until no screen blinks any more
             page.screenshot(path=os.environ[PICTURE])

@@ -185,7 +185,7 @@ def test_who_declines_is_told_so_and_gets_nothing(phone: Locator) -> None:
     chooses(phone, "My certificates", "Certificates you hold: 0")
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_bin_dev_says_in_one_line_which_port_is_taken(which: int, tmp_path: Path) -> None:
     port = free_ports()
     with socket.create_server(("127.0.0.1", port + which)):

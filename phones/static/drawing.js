@@ -47,6 +47,16 @@ function toBank(text) {
   return link("to-bank", `${page.href}?${filled}`, "Pay this at the bank");
 }
 
+/** What came with a message: a picture, or a sound to be played. */
+function enclosed([name, mime]) {
+  const picture = mime.startsWith("image/");
+  const element = document.createElement(picture ? "img" : "audio");
+  if (picture) element.alt = "Picture";
+  else Object.assign(element, { controls: true, preload: "none" });
+  element.src = `/phones/media/${name}`;
+  return element;
+}
+
 /** A message of the inbox, sent or received. */
 export function card(text) {
   const element = document.createElement("article");
@@ -54,7 +64,7 @@ export function card(text) {
   const state = text.state ? ` · ${text.state}` : "";
   element.append(line("from", `${text.sender} · ${clock(text.at * 1000)}${state}`));
   if (text.sender === "You") element.append(line("words", text.body));
-  else element.append(withLinks(text.body), ...[toBank(text)].filter(Boolean));
+  else element.append(withLinks(text.body), ...[toBank(text)].filter(Boolean), ...text.media.map(enclosed));
   return element;
 }
 

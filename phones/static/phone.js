@@ -1,5 +1,6 @@
 // One phone: its screens and its keys. It shows what the network brings and sends what is typed; it knows no menu.
 
+import { Call } from "./call.js";
 import { card, clock, line, plural } from "./drawing.js";
 import { ask } from "./network.js";
 import { Question } from "./question.js";
@@ -10,15 +11,17 @@ const TILL_WORDS = ["CHECK ", "USE "];
 const FINE_POINTER = matchMedia("(pointer: fine)");
 
 export class Phone {
-  constructor(drawing, serviceCode) {
+  constructor(drawing, serviceCode, serviceNumber) {
     this.drawing = drawing;
     this.msisdn = drawing.dataset.msisdn;
     this.carrier = drawing.dataset.carrier;
     this.isTill = drawing.classList.contains("till");
     this.serviceCode = serviceCode;
+    this.serviceNumber = serviceNumber; // empty where no calls are taken
     this.onNews = () => {};
     this.part = (name) => drawing.querySelector(`.${name}`);
     this.question = new Question(this);
+    this.call = new Call(this);
     this.field = null;
     this.turn = 0; // an answer to an earlier turn than this is not shown any more
     for (const key of drawing.querySelectorAll("[data-key]")) {
@@ -41,6 +44,7 @@ export class Phone {
         line("clock", clock(Date.now())),
         line("day", new Date().toLocaleDateString("en", { weekday: "long", day: "numeric", month: "long" })),
         line("lead", this.unread ? plural(this.unread, "new message") : `Dial ${this.serviceCode}`),
+        ...(this.serviceNumber ? [this.callUs()] : []),
       ],
       left: [this.unread ? "Read" : "Messages", () => this.inbox()],
       right: ["Write", () => this.write("")],
@@ -118,6 +122,7 @@ export class Phone {
 
   /** A key of the phone: 0-9 * #, call, end, giftline, left, right, up, down. */
   press(key) {
+    if (this.call.rings) return { call: () => this.call.pickUp(), end: () => this.call.putDown() }[key]?.();
     if (this.question.waits) return key === "end" ? this.question.answer("decline") : this.question.focus();
     if (KEYS.test(key)) return this.field ? this.insert(key) : this.now.digit?.(key);
     const deeds = {
@@ -125,7 +130,7 @@ export class Phone {
       right: () => this.now.right?.[1](),
       call: () => this.now.call?.(),
       end: () => this.hangUp(),
-      giftline: () => this.dial(this.serviceCode),
+      giftline: () => this.call.goesOn || this.dial(this.serviceCode),
       up: () => this.part("view").scrollBy({ top: -60 }),
       down: () => this.part("view").scrollBy({ top: 60 }),
     };
@@ -134,7 +139,7 @@ export class Phone {
 
   /** A key of the computer's keyboard, typed at `target`. True when the phone has taken it. */
   typed(key, target, shift) {
-    if (this.question.waits && key !== "Escape") return false; // its buttons are the browser's own
+    if ((this.call.rings || this.question.waits) && key !== "Escape") return false; // their buttons are the browser's own
     const inField = target === this.field;
     if (key === "Escape") this.press("end");
     else if (key === "Enter" && target.matches("button, a")) return false;
@@ -151,6 +156,7 @@ export class Phone {
   }
 
   dial(dialled) {
+    if (this.serviceNumber && dialled.replace(/^00/, "") === this.serviceNumber) return this.call.dial();
     this.running("Running USSD code…");
     return this.take("dial", { msisdn: this.msisdn, code: dialled });
   }
@@ -175,6 +181,7 @@ export class Phone {
   }
 
   hangUp() {
+    if (this.call.goesOn) return void this.call.putDown();
     const wasOpen = this.at === "dialog" || this.at === "running";
     this.turn += 1;
     this.home();
@@ -234,6 +241,7 @@ export class Phone {
     this.lastText = "0";
     this.listening = false;
     this.question.receive([]);
+    this.call.receive();
     this.setUnread(0);
     this.home();
   }
@@ -277,7 +285,7 @@ export class Phone {
   }
 
   tellNews() {
-    this.onNews(this.unread + (this.question.waits ? 1 : 0));
+    this.onNews(this.unread + (this.question.waits ? 1 : 0) + (this.call.rings ? 1 : 0));
   }
 
   showNotice() {
@@ -297,6 +305,15 @@ export class Phone {
   countCharacters() {
     const counter = this.part("characters");
     if (counter) counter.textContent = `${this.part("text").value.length}/${this.part("text").maxLength}`;
+  }
+
+  callUs() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "call-us";
+    button.textContent = `Call ${this.serviceNumber}`;
+    button.addEventListener("click", () => this.call.dial());
+    return button;
   }
 
   tillWords() {

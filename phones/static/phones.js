@@ -7,8 +7,8 @@ const POLL_MS = 500; // a poll is one cheap request for all the phones; see api.
 const HIDDEN_POLL_MS = 4000;
 const TROUBLED_POLL_MS = 2000;
 
-const code = document.body.dataset.serviceCode;
-const phones = [...document.querySelectorAll(".phone")].map((drawing) => new Phone(drawing, code));
+const { serviceCode: code, serviceNumber } = document.body.dataset;
+const phones = [...document.querySelectorAll(".phone")].map((drawing) => new Phone(drawing, code, serviceNumber));
 const home = new Map(phones.map((phone) => [phone.msisdn, phone])); // by the number the page came with
 let inUse = phones[0];
 
@@ -20,12 +20,16 @@ function use(phone) {
 async function listen() {
   let pause = POLL_MS;
   const after = Object.fromEntries(phones.map((phone) => [phone.msisdn, phone.lastText]));
+  const marks = new Map(phones.map((phone) => [phone, phone.call.mark]));
   try {
-    const { texts, questions } = await ask("texts", { after });
+    const { texts, calls, questions } = await ask("texts", { after });
     for (const phone of phones) {
       if (phone.msisdn in after) {
         phone.receive(texts.filter((text) => text.to === phone.msisdn));
         phone.question.receive(questions.filter((question) => question.msisdn === phone.msisdn));
+        if (phone.call.mark === marks.get(phone)) {
+          phone.call.receive(calls.find((call) => call.msisdn === phone.msisdn));
+        }
       }
       phone.hasSignal(true);
     }
@@ -102,7 +106,7 @@ for (const button of document.querySelectorAll("[data-do]")) {
     use(phone);
     phone.drawing.scrollIntoView({ block: "nearest", inline: "nearest" });
     phone.focus();
-    deeds[what]();
+    if (!phone.call.goesOn) deeds[what]();
   });
 }
 

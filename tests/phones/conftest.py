@@ -11,15 +11,18 @@ from uuid import uuid4
 import pytest
 import redis as redis_client
 import requests
-from flask import Flask, request
+from flask import Flask, Response, request
 from twilio.request_validator import RequestValidator
-from twilio.rest import Client
 from werkzeug.serving import BaseWSGIServer, make_server
 
 import phones
+from bot.channels.twilio import Twilio
+from bot.channels.twilio_voice import TwilioVoice
 from bot.config import Settings
 from bot.config_rails import DEVELOPMENT_API_BASES, RAIL_SETTINGS
+from bot.messages import Enclosed, Form, Outbound, Spoken
 from bot.rails import build
+from circulation.msisdn import Msisdn
 from payments.fakes.server import FakeRails
 from payments.gateway import Charge
 from phones import Phone, rails
@@ -49,6 +52,11 @@ class Product:
     arrived: threading.Condition = field(default_factory=threading.Condition)
     fails_with: int = 0
     answers: str = ""
+    twiml: TwilioVoice = field(init=False)
+    media: dict[str, Response] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.twiml = TwilioVoice(self.settings, Twilio(self.settings))
 
     @classmethod
     def start(cls, settings: Settings, client: redis_client.Redis) -> Self:
@@ -70,6 +78,10 @@ class Product:
         for path in (f"/sms/africastalking/{secret}/delivery", f"/ussd/africastalking/{secret}/end"):
             app.add_url_rule(path, path, product._quiet, methods=["POST"])
         app.add_url_rule(f"/ussd/africastalking/{secret}", "ussd", product._ussd, methods=["POST"])
+        for path in ("/voice/twilio", "/voice/twilio/called", "/voice/twilio/turn"):
+            app.add_url_rule(path, path, product._voice, methods=["POST"])
+        app.add_url_rule("/voice/twilio/status", "status", product._quiet, methods=["POST"])
+        app.add_url_rule("/m/<name>", "media", lambda name: product.media[name])
         threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()  # looks for its end that often
         return product
 
@@ -81,13 +93,22 @@ class Product:
         phone = self.cast[which]
         return Network(self.settings).handset(phone.msisdn, phone.carrier)
 
-    def text(self, to: str, body: str) -> str:
-        """Send a text as the worker does, by Twilio's own client; returns the SID."""
-        client = Client(self.settings.twilio_account_sid, self.settings.twilio_auth_token.get_secret_value())
-        client.api.base_url = f"{self.url}/phones/twilio"
-        callback = f"{PUBLIC}/sms/twilio/status?id=42"
-        message = client.messages.create(to=to, from_=self.settings.twilio_from, body=body, status_callback=callback)
-        return str(message.sid)
+    @property
+    def twilio(self) -> Twilio:
+        """What the worker sends by: it speaks to the Twilio that is played here."""
+        return Twilio(self.settings.model_copy(update={"twilio_api_base": f"{self.url}/phones/twilio"}))
+
+    def text(self, to: str, body: str, *media: str) -> str:
+        """Send a text as the worker does, by Twilio's own client; returns the SID. `media` are names of ours."""
+        enclosed = tuple(Enclosed("card", f"{PUBLIC}/m/{name}") for name in media)
+        return self.twilio.send(self.outbound(to, body, "mms" if media else "sms", enclosed)).provider_id
+
+    def ring(self, which: int = 0) -> str:
+        """Call a phone as the worker does; returns the SID."""
+        return self.twilio.send(self.outbound(self.cast[which].msisdn, "A gift", "voice")).provider_id
+
+    def outbound(self, to: str, body: str, form: Form, enclosed: tuple[Enclosed, ...] = ()) -> Outbound:
+        return Outbound(42, 1, "twilio", Msisdn(to), body, form, enclosed)
 
     def api(self, verb: str, body: object, content_type: str = "application/json") -> requests.Response:
         headers = {"Content-Type": content_type}
@@ -119,6 +140,13 @@ class Product:
         self._record()
         return "", self.fails_with or 204
 
+    def _voice(self) -> tuple[str, int]:
+        """Says which key was pressed, once; a second key is the last."""
+        self._record()
+        keys, turn = request.form.get("Digits"), int(request.args.get("n", "0"))
+        said = Spoken(f"You pressed {keys}." if keys else "Press a key.", "en", "over" if turn > 1 else "key", turn + 1)
+        return self.twiml.render(said), self.fails_with or 200
+
     def _ussd(self) -> tuple[str, int]:
         self._record()
         inputs = request.form["text"]
@@ -133,9 +161,13 @@ def _number() -> str:
 
 @pytest.fixture
 def settings(plain_settings: Settings, tmp_path: Path) -> Settings:
-    """Settings by which every way to pay is on offer."""
+    """Settings by which every way to pay is on offer, and calls are taken."""
     return plain_settings.model_copy(
-        update={"payment_rails": ",".join(RAIL_SETTINGS), "bank_statements": tmp_path / "statements"}
+        update={
+            "payment_rails": ",".join(RAIL_SETTINGS),
+            "bank_statements": tmp_path / "statements",
+            "voice": "twilio",
+        }
     )
 
 

@@ -1,10 +1,13 @@
 """The phones in a real browser, as a person uses them. Skipped where there is no chromium."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import Response
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 if TYPE_CHECKING:
@@ -180,6 +183,8 @@ def test_every_control_can_be_reached_by_tab_and_has_a_name(page: Page) -> None:
     assert nameless == 0
     page.locator("#phone-2 .screen").focus()
     page.keyboard.press("Tab")
+    expect(page.locator("#phone-2").get_by_role("button", name="Call 15005550006")).to_be_focused()
+    page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.dataset.key") == "left"
     page.keyboard.press("Enter")
     expect(page.locator("#phone-2")).to_have_attribute("data-at", "inbox")
@@ -299,3 +304,61 @@ def test_a_text_with_a_reference_to_pay_to_leads_to_the_bank(
     expect(bank.get_by_label("Reference")).to_have_value("RF18 7KQ4 MXW2")
     expect(bank.get_by_label("Your phone")).to_have_value(product.cast[0].msisdn)
     assert bank.url.startswith(fakes.url)
+
+
+def test_a_picture_is_drawn_below_its_words_and_a_sound_can_be_played(page: Page, product: "Product") -> None:
+    drawn = BytesIO()
+    Image.new("RGB", (64, 48), "red").save(drawn, "PNG")
+    product.media["card.png"] = Response(drawn.getvalue(), mimetype="image/png")
+    product.media["s.mp3"] = Response(b"ID3", mimetype="audio/mpeg")
+    phone = page.locator("#phone-1")
+    product.text(product.cast[0].msisdn, "For you", "card.png", "s.mp3")
+    phone.get_by_role("button", name="Read").click()
+
+    expect(phone.get_by_role("img", name="Picture")).to_be_visible()
+    expect(phone.get_by_role("img", name="Picture")).to_have_js_property("naturalWidth", 64)
+    expect(phone.locator("audio")).to_have_js_property("controls", value=True)
+
+
+def test_a_person_calls_and_the_keys_go_as_digits(page: Page, product: "Product") -> None:
+    phone = page.locator("#phone-1")
+    page.keyboard.type(product.settings.twilio_from.removeprefix("+"))
+    page.keyboard.press("Enter")
+    expect(phone.locator(".view")).to_contain_text("Press a key.")
+    phone.locator(".giftline").click()  # which dials, but not in the middle of a call
+    press(phone, "*")
+    expect(phone.locator(".view")).to_contain_text("You pressed *.")
+    press(phone, "7")
+    expect(phone.locator(".view")).to_contain_text("You pressed 7.")
+
+    expect(phone.locator(".title")).to_have_text("Call ended")
+    assert [call.form.get("Digits") for call in product.to("/turn")] == ["*", "7"]
+    phone.get_by_role("button", name="Call again").click()
+    expect(phone.locator(".view")).to_contain_text("Press a key.")
+    phone.locator(".end").click()
+    expect(phone).to_have_attribute("data-at", "home")
+    assert [end.form["CallStatus"] for end in product.wait_for("/voice/twilio/status", 2)] == ["completed"] * 2
+
+
+def test_a_phone_rings_over_what_is_being_typed_and_the_red_key_declines(page: Page, product: "Product") -> None:
+    phone = page.locator("#phone-1")
+    page.keyboard.type("half a text")
+    product.ring()
+    ringer = phone.get_by_role("alertdialog", name="Giftline calls")
+    expect(ringer).to_be_visible()
+    expect(page.locator("#phone-2 .ringer")).to_be_hidden()
+    phone.locator(".end").click()
+
+    expect(ringer).to_be_hidden()
+    expect(phone.get_by_label("Your text to Giftline")).to_have_value("half a text")
+    assert [end.form["CallStatus"] for end in product.wait_for("/voice/twilio/status", 1)] == ["busy"]
+
+
+def test_a_call_goes_on_after_a_reload(page: Page, product: "Product") -> None:
+    phone = page.locator("#phone-1")
+    phone.get_by_role("button", name="Call 15005550006").click()
+    expect(phone.locator(".view")).to_contain_text("Press a key.")
+    page.reload()
+
+    expect(phone).to_have_attribute("data-at", "talking")
+    expect(phone.locator(".view")).to_contain_text("Press a key.")
