@@ -178,3 +178,13 @@ def test_another_database_is_refused_without_showing_its_address(url: str) -> No
     with pytest.raises(ValueError, match="DATABASE_URL must begin with postgresql://") as refused:
         driver_url(url)
     assert not url or url not in str(refused.value).replace("postgresql://", "")
+
+
+def test_development_reaches_people_in_every_way_unless_one_was_chosen(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("GIFTLINE_MODE", "development")
+    settings = Settings.load()
+    assert {"mms,voice", "email"} <= {entry.split()[0] for entry in settings.routes.split(";")}
+    assert (settings.voice, settings.smtp_url.get_secret_value()) == ("twilio", "smtp://127.0.0.1:8002")
+    environment.setenv("SMS_PROVIDER", "africastalking")
+    chosen = Settings.load()
+    assert (chosen.routes, chosen.voice, chosen.sms_provider) == ("", "", "africastalking")

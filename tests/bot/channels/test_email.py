@@ -17,6 +17,7 @@ from bot.channels import CONNECT_SECONDS, email
 from bot.channels.email import Smtp, written
 from bot.channels.mail_addresses import MailAddresses
 from bot.messages import Enclosed, Outbound, SendFailed
+from circulation.delivery_codes import SMTP
 from circulation.email_address import Email
 from tests.fakes.mail import FakeMailServer
 
@@ -122,6 +123,8 @@ def test_nothing_that_was_typed_becomes_a_header(evil: str) -> None:
         ("END", "552 too large", "never", "552"),
         ("END", "554 5.7.1 looks like spam", "other", "5.7.1"),
         ("END", "451 4.7.1 later", "later", "4.7.1"),
+        ("MAIL", "535 5.7.8 wrong credentials", "alarm", "5.7.8"),
+        *(("RCPT", f"{code} no", action, code) for code, action in SMTP.items() if code.isdigit()),
     ],
 )
 def test_what_a_refusal_means(server: FakeMailServer, when: str, answer: str, policy: str, code: str) -> None:

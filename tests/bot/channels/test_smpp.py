@@ -14,6 +14,7 @@ from bot.channels.smpp import Smpp
 from bot.channels.smpp_link import Delivered, Line, Link, NotSent
 from bot.config import Settings
 from bot.messages import Outbound, Receipt, SendFailed
+from circulation.delivery_codes import SMPP
 from circulation.msisdn import Msisdn
 from tests.fakes.smsc import MISSING, PASSWORD, PATIENCE, SYSTEM_ID, Smsc
 
@@ -135,7 +136,10 @@ def test_our_number_is_named_by_its_kind(ours: str, source: tuple[int, int, str]
 
 @pytest.mark.parametrize(
     ("status", "policy"),
-    [(0x0B, "never"), (0x0A, "alarm"), (0x08, "later"), (0x45, "later"), (0x66, "other"), (0x3FF, "later")],
+    [
+        *((int(code, 16), action) for code, action in SMPP.items() if code.startswith("0x") and action != "slow"),
+        (0x3FF, "later"),
+    ],
 )
 def test_each_refusal_has_its_policy(smsc: Smsc, status: int, policy: str) -> None:
     with bound(smsc) as ours:
