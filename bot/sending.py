@@ -17,8 +17,7 @@ from bot.breaker import Breaker
 from bot.channels import Channel, Remembers
 from bot.messages import Enclosed, Form, Outbound, SendFailed
 from bot.pacing import Pace
-from circulation.email_address import Email
-from circulation.msisdn import Msisdn
+from circulation import addresses
 from circulation.routes import Routes
 from storage.outbox import Claimed
 
@@ -128,7 +127,7 @@ class Sending:
         return Outcome(row, "sent", taken.provider_id)
 
     def _written(self, row: Claimed) -> Outbound:
-        to = Email(row.address) if row.form == "email" else Msisdn(row.address)
+        to = addresses.read(row.address)
         text = self._render(row.language, row.sentence, row.holes)
         return Outbound(row.id, row.attempt, row.provider, to, text, cast(Form, row.form), self._enclose(row))
 
@@ -173,7 +172,7 @@ class Sending:
 
     def _stand_in(self, row: Claimed) -> Outcome | None:
         """Give it to the next provider of its route that is served and not failing; None where there is none."""
-        to = Email(row.address) if row.form == "email" else Msisdn(row.address)
+        to = addresses.read(row.address)
         tried = [*row.passed, row.provider]
         while (name := self._routes.after(row.form, to, tried)) is not None:
             if name in self._served and not (name in self._breakers and self._breakers[name].wait()):

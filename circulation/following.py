@@ -8,10 +8,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from circulation import ladder, wishes
+from circulation import addresses, ladder, wishes
 from circulation.delivery_codes import when_not_delivered
-from circulation.email_address import Email
-from circulation.msisdn import Msisdn
 from circulation.rules import Rules
 from payments import callbacks
 from storage import unsent
@@ -59,7 +57,7 @@ def reroute(db: Connection, rules: Rules, *, served: Collection[str], limit: int
     rows = unsent.stranded(db, served=served, limit=limit)
     for row in rows:
         try:
-            provider = rules.routes.first(row.form, _to(row.address, row.form))
+            provider = rules.routes.first(row.form, addresses.read(row.address))
         except LookupError:
             provider = ""
         if row.unclear:
@@ -72,8 +70,4 @@ def reroute(db: Connection, rules: Rules, *, served: Collection[str], limit: int
 
 
 def _stand_in(rules: Rules, row: Unsent) -> str | None:
-    return rules.routes.after(row.form, _to(row.address, row.form), [row.provider])
-
-
-def _to(address: str, form: str) -> Msisdn | Email:
-    return Email(address) if form == "email" else Msisdn(address)
+    return rules.routes.after(row.form, addresses.read(row.address), [row.provider])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from circulation import gifting, mailing, members, notices
+from circulation import addresses, gifting, mailing, members, notices
 from circulation.email_address import Email
 from circulation.members import Member
 from circulation.money import Money
@@ -55,7 +55,7 @@ _READ = text("""
 def unanswered(db: Connection, giver_id: int) -> list[Unanswered]:
     """The gifts this member may take back, newest first (at most 20). What others paid with them is not theirs to take."""
     return [
-        Unanswered(id_, Email(to) if "@" in to else Msisdn(to), issuer, Money(amount_minor, currency), sends_at)
+        Unanswered(id_, addresses.read(to), issuer, Money(amount_minor, currency), sends_at)
         for id_, to, issuer, amount_minor, currency, sends_at in db.execute(_UNANSWERED, {"giver": giver_id})
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
+from circulation import addresses
 from circulation.email_address import Email
 from circulation.money import Money
 from circulation.msisdn import Msisdn
@@ -203,17 +204,13 @@ def _events(db: Connection, statement: TextClause, **values: int) -> list[Event]
             row.kind,
             row.issuer,
             Money(row.amount_minor, row.currency),
-            _who(row.who) if row.who else None,
+            addresses.read(row.who) if row.who else None,
             row.store,
             row.reference,
             row.at,
         )
         for row in db.execute(statement, values)
     ]
-
-
-def _who(address: str) -> Msisdn | Email:
-    return Email(address) if "@" in address else Msisdn(address)
 
 
 def _held(row: Row[*tuple[Any, ...]]) -> Held:

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 
-from bot.dialog import Choose, End, Flow, Go, Option, move
-from circulation import delivery, gifting, hours, ladder, redirecting
+from bot.dialog import Choose, End, Go, Option, move
+from circulation import delivery, gifting, ladder, redirecting
 from circulation.delivery import Progress
-from circulation.email_address import Email
-from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.unreached import SENTENCES
+from flows.waiting_gift import WaitingGift
 
 LINES = {
     "planned": "{issuer} {amount} to {recipient}: for a day to come",
@@ -66,7 +65,7 @@ def _at(place: str) -> Callable[["Sent"], bool]:
     return is_there
 
 
-class Sent(Flow):
+class Sent(WaitingGift):
     title = "Gifts you sent"
     keywords = {"SENT": "open", "NILIZOTUMA": "open"}
     steps = [
@@ -216,15 +215,6 @@ class Sent(Flow):
             ways.append(Option("recall", "Take it back", trigger="recall"))
         return ways
 
-    def issuer(self) -> str:
-        return self._chosen.issuer
-
-    def amount(self) -> Money:
-        return self._chosen.amount
-
-    def recipient(self) -> Msisdn | Email:
-        return self._chosen.recipient
-
     def reference(self) -> str:
         return self._chosen.reference
 
@@ -242,26 +232,11 @@ class Sent(Flow):
     def sent_at(self) -> datetime:
         return self._chosen.sent_at or self.at()
 
-    def by_day(self) -> bool:
-        """Whether the recipient may be called now."""
-        return hours.decent(hours.now(self.db), hours.zone_of(self._chosen.recipient, self.rules.zone))
-
-    def call(self) -> None:
-        self._remember()
-        at = redirecting.call(self.db, self.rules, gift_id=self._chosen.gift_id, giver=self._giver())
-        self.answers["call_at"] = at or hours.now(self.db)
-
     def text_again(self) -> None:
-        self._remember()
-        redirecting.text_again(self.db, self.rules, gift_id=self._chosen.gift_id, giver=self._giver())
+        redirecting.text_again(self.db, self.rules, gift_id=self._remember().gift_id, giver=self._giver())
 
-    def _remember(self) -> None:
-        """What the last word will name."""
-        self.answers["recipient"] = self._chosen.recipient
-
-    def _giver(self) -> Member:
-        assert self.member is not None, "only givers get here"
-        return self.member
+    def gift_shown(self) -> Progress:
+        return self._chosen
 
     @cached_property
     def _given(self) -> list[Progress]:

@@ -8,18 +8,17 @@
 from datetime import datetime
 from functools import cached_property
 
-from bot.dialog import Choose, End, Flow, Go, Option, Waiting, move
-from circulation import delivery, gifting, hours, ladder, redirecting
+from bot.dialog import Choose, End, Go, Option, Waiting, move
+from circulation import delivery, gifting, ladder, redirecting
 from circulation.delivery import Progress
-from circulation.email_address import Email
-from circulation.members import Member
 from circulation.money import Money
 from circulation.msisdn import Msisdn
 from circulation.refusals import Refusal
 from circulation.unreached import SENTENCES
+from flows.waiting_gift import WaitingGift
 
 
-class Unreached(Flow):
+class Unreached(WaitingGift):
     title = "A gift that was not delivered"
     replies = "[123]"
     steps = [
@@ -66,7 +65,7 @@ class Unreached(Flow):
 
     def ways(self) -> list[Option]:
         """In the order in which the notice named them (circulation/unreached.py)."""
-        gift = self._shown()
+        gift = self.gift_shown()
         calls = ladder.may_call(self.db, self.rules, gift.gift_id, gift.recipient)
         return [
             Option("another", "Another number", trigger="another"),
@@ -74,24 +73,6 @@ class Unreached(Flow):
             Option("recall", "Take it back", trigger="recall"),
             Option("leave", "Leave it waiting", trigger="leave"),
         ]
-
-    def issuer(self) -> str:
-        return self._shown().issuer
-
-    def amount(self) -> Money:
-        return self._shown().amount
-
-    def recipient(self) -> Msisdn | Email:
-        return self._shown().recipient
-
-    def by_day(self) -> bool:
-        """Whether the recipient may be called now."""
-        return hours.decent(hours.now(self.db), hours.zone_of(self._shown().recipient, self.rules.zone))
-
-    def call(self) -> None:
-        gift = self._remember()
-        at = redirecting.call(self.db, self.rules, gift_id=gift.gift_id, giver=self._giver())
-        self.answers["call_at"] = at or hours.now(self.db)
 
     def leave(self) -> None:
         redirecting.let_wait(self.db, gift_id=self._remember().gift_id, giver=self._giver())
@@ -121,17 +102,7 @@ class Unreached(Flow):
         return self._is("mail")
 
     def _is(self, why: str) -> bool:
-        return self._shown().why == why
-
-    def _remember(self) -> Progress:
-        """What the last word will name; once decided, the gift is no longer among those that wait for it."""
-        gift = self._shown()
-        self.answers.update(issuer=gift.issuer, amount=gift.amount, recipient=gift.recipient)
-        return gift
-
-    def _giver(self) -> Member:
-        assert self.member is not None, "only givers get here"
-        return self.member
+        return self.gift_shown().why == why
 
     @cached_property
     def _asked(self) -> list[Progress]:
@@ -146,7 +117,7 @@ class Unreached(Flow):
             self.answers["about"] = one.gift_id
         return one
 
-    def _shown(self) -> Progress:
+    def gift_shown(self) -> Progress:
         """Raises Refusal when the gift was answered meanwhile, or what happens with it is decided."""
         one = self._one()
         if one is not None:

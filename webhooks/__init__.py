@@ -4,6 +4,7 @@ import structlog
 from flask import Blueprint, Response, abort, request
 
 from bot.channels import Forged, Malformed
+from bot.messages import Unavailable
 
 LONGEST_BODY = 64 * 1024
 """Bytes. The longest genuine request, a USSD transcript or a ten-part text, has a few kilobytes."""
@@ -12,11 +13,15 @@ log = structlog.get_logger(__name__)
 
 
 def provider_blueprint(name: str) -> Blueprint:
-    """A blueprint whose doors take no long bodies, answer forgeries with a constant 403 and unusable requests with 400."""
+    """A blueprint whose doors take no long bodies, answer forgeries with a constant 403 and unusable requests with 400.
+
+    What cannot be served now is answered 503, with what may truthfully be said: a provider that repeats requests sends it again.
+    """
     doors = Blueprint(name, __name__, template_folder="templates")
     doors.before_request(_refuse_long_bodies)
     doors.register_error_handler(Forged, forbidden)
     doors.register_error_handler(Malformed, _unusable)
+    doors.register_error_handler(Unavailable, _again_later)
     return doors
 
 
@@ -41,3 +46,7 @@ def forbidden(_: Exception) -> Response:
 def _unusable(error: Exception) -> Response:
     log.warning("unusable request", door=request.endpoint, reason=str(error))
     return plain(str(error), 200 if isinstance(error, Malformed) and error.accept else 400)
+
+
+def _again_later(error: Exception) -> Response:
+    return plain(str(error), 503)

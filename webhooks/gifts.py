@@ -12,7 +12,6 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.gift_page import Page
-from bot.messages import Unavailable
 from circulation.media import Media
 from webhooks import plain, provider_blueprint
 
@@ -44,7 +43,6 @@ class Pages(Protocol):
 def blueprint(pages: Pages) -> Blueprint:
     """The doors of pages and media. An `Unavailable` becomes a 503 that says so."""
     doors = provider_blueprint("gifts")
-    doors.register_error_handler(Unavailable, _again_later)
 
     def language() -> str | None:
         return request.accept_languages.best_match(pages.languages)
@@ -114,7 +112,3 @@ def _quiet(answer: Response) -> Response:
     answer.headers["X-Robots-Tag"] = "noindex, nofollow"
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
-
-
-def _again_later(error: Exception) -> Response:
-    return plain(str(error), 503)

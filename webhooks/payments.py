@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.messages import Unavailable
 from payments.gateway import Callback, Forged, Gateway, Hint
 from webhooks import forbidden, plain, provider_blueprint
 
@@ -21,7 +20,6 @@ def blueprint(
     that reference. An `Unavailable` from either becomes a 503, so that it is sent again.
     """
     doors = provider_blueprint("payments")
-    doors.register_error_handler(Unavailable, _again_later)
     doors.register_error_handler(Forged, forbidden)
 
     @doors.route("/webhooks/payments/<door>", methods=["POST", "PUT"])
@@ -51,7 +49,3 @@ def blueprint(
         return plain("Nothing was paid. The link in your text works for an hour.")
 
     return doors
-
-
-def _again_later(error: Exception) -> Response:
-    return plain(str(error), 503)

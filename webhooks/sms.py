@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from bot.channels.africastalking import AfricasTalking
 from bot.channels.twilio import Twilio
-from bot.messages import Inbound, Receipt, Reply, Unavailable
+from bot.messages import Inbound, Receipt, Reply
 from circulation.msisdn import Msisdn
 from webhooks import plain, provider_blueprint
 
@@ -25,7 +25,6 @@ def blueprint(
     `record_opt_out(phone, provider)`: the provider took the phone off our list.
     """
     doors = provider_blueprint("sms")
-    doors.register_error_handler(Unavailable, _again_later)
 
     @doors.post("/sms/twilio")
     def text_from_twilio() -> Response:
@@ -78,7 +77,3 @@ def path_and_query() -> str:
     """What was called, as it came: Twilio signed these very characters."""
     query = request.query_string.decode("latin-1")
     return f"{request.path}?{query}" if query else request.path
-
-
-def _again_later(error: Exception) -> Response:
-    return plain(str(error), 503)

@@ -6,7 +6,7 @@ from typing import Protocol
 from flask import Blueprint, Response, request
 
 from bot.channels.twilio_voice import TwilioVoice
-from bot.messages import Heard, Hung, Receipt, Spoken, Unavailable
+from bot.messages import Heard, Hung, Receipt, Spoken
 from webhooks import plain, provider_blueprint
 from webhooks.sms import SIGNATURE, path_and_query
 
@@ -25,7 +25,6 @@ def blueprint(
 ) -> Blueprint:
     """The doors of Twilio's calls. Without `calls` nobody takes them, and they are rejected."""
     doors = provider_blueprint("voice")
-    doors.register_error_handler(Unavailable, _again_later)
 
     @doors.post("/voice/twilio")
     @doors.post("/voice/twilio/turn")
@@ -53,7 +52,3 @@ def blueprint(
 
 def _twiml(document: str) -> Response:
     return Response(document, mimetype="text/xml")
-
-
-def _again_later(error: Exception) -> Response:
-    return plain(str(error), 503)
